@@ -1,0 +1,86 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+/// Settings of every Swift target of our own: Swift 6 language mode comes with the tools version; a warning is an error.
+let ours: [SwiftSetting] = [
+    .treatAllWarnings(as: .error),
+    .enableUpcomingFeature("ExistentialAny"),
+]
+
+let package = Package(
+    name: "ebpftrace",
+    products: [
+        .executable(name: "ebpftrace-router", targets: ["Router"]),
+        .executable(name: "ebpftrace-worker", targets: ["Worker"]),
+        .library(name: "Linking", targets: ["Linking"]),
+        .library(name: "Shared", targets: ["Shared"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-configuration", from: "1.4.0", traits: ["YAML"]),
+        .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+        .package(url: "https://github.com/apple/swift-protobuf", from: "1.39.0"),
+        .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1"),
+        .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
+        .package(url: "https://github.com/LebJe/TOMLKit", from: "0.6.0"),
+        .package(url: "https://github.com/swift-server/async-http-client", from: "1.37.0"),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
+        .package(url: "https://github.com/swiftlang/swift-subprocess", from: "1.0.2"),
+    ],
+    targets: [
+        .systemLibrary(name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"])]),
+        .systemLibrary(name: "CDeflate", pkgConfig: "libdeflate", providers: [.apt(["libdeflate-dev"])]),
+        .target(name: "CIntrinsics"),
+        .target(name: "Linking", dependencies: ["CIntrinsics"], swiftSettings: ours),
+        .target(
+            name: "Shared",
+            dependencies: [
+                "Linking", "CIntrinsics", "CZstd", "CDeflate",
+                .product(name: "Configuration", package: "swift-configuration"),
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "Yams", package: "Yams"),
+                .product(name: "TOMLKit", package: "TOMLKit"),
+            ],
+            path: "Sources/Shared/Core", swiftSettings: ours),
+        .target(
+            name: "SharedNet",
+            dependencies: [
+                "Shared",
+                .product(name: "Hummingbird", package: "hummingbird"),
+                .product(name: "AsyncHTTPClient", package: "async-http-client"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+            ],
+            path: "Sources/Shared/Net", swiftSettings: ours),
+        .executableTarget(
+            name: "Router",
+            dependencies: [
+                "SharedNet",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "NIOHTTP1", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "Subprocess", package: "swift-subprocess"),
+            ],
+            swiftSettings: ours),
+        .executableTarget(
+            name: "Worker",
+            dependencies: [
+                "SharedNet",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            swiftSettings: ours),
+        .testTarget(
+            name: "LinkingTests",
+            dependencies: ["Linking", .product(name: "Crypto", package: "swift-crypto")], swiftSettings: ours),
+        .testTarget(
+            name: "SharedTests",
+            dependencies: ["Shared", .product(name: "SwiftProtobuf", package: "swift-protobuf")], swiftSettings: ours),
+        .testTarget(
+            name: "RouterTests",
+            dependencies: ["Router", .product(name: "HummingbirdTesting", package: "hummingbird")],
+            swiftSettings: ours),
+        .testTarget(name: "WorkerTests", dependencies: ["Worker"], swiftSettings: ours),
+    ]
+)

@@ -1,0 +1,13 @@
+#ifndef EBPFTRACE_CINTRINSICS_H
+#define EBPFTRACE_CINTRINSICS_H
+// Machine instructions that Swift has no spelling for: CRC32C and cache prefetch.
+#include <stddef.h>
+#include <stdint.h>
+
+/// CRC32C (Castagnoli) of `count` bytes, continuing from `crc` (0 to begin).
+uint32_t ebpftrace_crc32c(uint32_t crc, const void *bytes, size_t count);
+
+/// Asks the cache to load the line at `address`; never faults.
+static inline void ebpftrace_prefetch(const void *address) { __builtin_prefetch(address, 0, 3); }
+
+#endif

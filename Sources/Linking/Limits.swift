@@ -1,0 +1,75 @@
+/// Every bound of the system, named once. Reaching one is an event that is counted under the bound's reason.
+///
+/// Relations that must hold between bounds are checked by `validate()` when a process starts.
+public struct Limits: Hashable, Sendable {
+    // Ingest
+    /// Largest request body as received, bytes.
+    public var bodyBytes = 32 << 20
+    /// Largest request body after decompression, bytes.
+    public var decompressedBodyBytes = 64 << 20
+    /// Largest ratio of decompressed to received bytes (a compression bomb goes beyond).
+    public var decompressionRatio = 400
+    /// Most points in one body.
+    public var pointsPerBody = 65_536
+    /// Most fields in one point.
+    public var fieldsPerPoint = 1_024
+    /// Largest point, bytes.
+    public var pointBytes = 4 << 20
+    /// Most bytes one group commit gathers.
+    public var commitBytes = 64 << 20
+    /// Most spans one group commit gathers.
+    public var commitSpans = 262_144
+    /// Most open connections of the agents' listener.
+    public var connections = 10_000
+    /// Longest time a request waits for room before it is answered with 503, milliseconds.
+    public var ingestWaitMilliseconds = 2_000
+    /// Most bytes of bodies that wait for the log.
+    public var ingestQueueBytes = 128 << 20
+
+    // Linking
+    /// Most spans of one trace.
+    public var spansPerTrace = 10_000
+    /// Deepest trace: edges from a span up to its root.
+    public var depth = 1_000
+    /// Most children of one span.
+    public var childrenPerSpan = 10_000
+    /// Most spans that wait for the end of their trace; beyond it the oldest close early.
+    public var openSpans = 200_000_000
+    /// Most spans of one partial graph; a larger epoch is published in pieces.
+    public var spansPerPartialGraph = 131_072
+    /// Largest partial graph, bytes before zstd.
+    public var partialGraphBytes = 64 << 20
+    /// Most spans of one verdict block; a larger verdict is written in pieces.
+    public var spansPerVerdictBlock = 131_072
+    /// Largest verdict block, bytes before zstd.
+    public var verdictBlockBytes = 64 << 20
+
+    // Log
+    /// Size of one segment file, bytes.
+    public var segmentBytes = 128 << 20
+    /// Most bytes the span log may hold; beyond it requests wait, then are answered with 503.
+    public var logBytes = 16 << 30
+
+    // Export
+    /// Most bytes that wait for one target.
+    public var targetQueueBytes = 64 << 20
+
+    /// Epochs of partial graphs a worker may publish ahead of the merger's verdicts.
+    public var unackedPartials = 64
+
+    public init() {}
+
+    /// Sentences about relations that do not hold; empty when all do.
+    public func problems() -> [String] {
+        var problems: [String] = []
+        func require(_ holds: Bool, _ sentence: String) { if !holds { problems.append(sentence) } }
+        require(bodyBytes <= decompressedBodyBytes, "bodyBytes must not exceed decompressedBodyBytes")
+        require(decompressedBodyBytes <= commitBytes, "a body must fit into a commit (commitBytes)")
+        require(commitBytes < segmentBytes, "a commit must fit into a segment (segmentBytes)")
+        require(pointsPerBody <= commitSpans, "the points of a body must fit into a commit (commitSpans)")
+        require(decompressedBodyBytes < 1 << 32, "payload offsets are 32 bits")
+        require(depth < spansPerTrace, "depth must be smaller than spansPerTrace")
+        require(segmentBytes < logBytes, "the log must hold several segments (logBytes)")
+        return problems
+    }
+}

@@ -1,0 +1,5 @@
+import ArgumentParser
+import SharedNet
+import NIOHTTP1
+import Subprocess
+@main struct RouterMain: ParsableCommand { func run() {} }

@@ -1,0 +1,4 @@
+import Shared
+import Hummingbird
+import AsyncHTTPClient
+import ServiceLifecycle

@@ -1,0 +1,3 @@
+import ArgumentParser
+import SharedNet
+@main struct WorkerMain: ParsableCommand { func run() {} }
