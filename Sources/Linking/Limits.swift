@@ -31,12 +31,10 @@ public struct Limits: Hashable, Sendable {
     public var spansPerTrace = 10_000
     /// Deepest trace: edges from a span up to its root.
     public var depth = 1_000
-    /// Most children of one span.
-    public var childrenPerSpan = 10_000
-    /// Most spans that wait for the end of their trace; beyond it the oldest close early.
-    public var openSpans = 200_000_000
+    /// Most closed spans with one `req_seq` that are looked at for the other end of a late span.
+    public var lateCandidates = 64
     /// Most spans of one partial graph; a larger epoch is published in pieces.
-    public var spansPerPartialGraph = 131_072
+    public var spansPerPartialGraph = 32_768
     /// Largest partial graph, bytes before zstd.
     public var partialGraphBytes = 64 << 20
     /// Most spans of one verdict block; a larger verdict is written in pieces.

@@ -32,6 +32,23 @@ public struct SpanFacts: Hashable, Sendable {
 
     public init() {}
 
+    /// The facts without numbers that their flags do not vouch for (a thread id without a pid, an end without a flow).
+    @inlinable public var recognised: SpanFacts {
+        var facts = self
+        if !flags.contains(.hasPID) {
+            facts.scope = 0
+            facts.processID = 0
+            facts.threadID = 0
+        }
+        if !flags.contains(.hasFlow) {
+            facts.flow = 0
+            facts.initiator = 0
+        }
+        if !flags.contains(.hasKernelTime) { facts.kernelTime = 0 }
+        if !flags.contains(.hasApplication) { facts.application = ApplicationIDs() }
+        return facts
+    }
+
     @inlinable public var isIncoming: Bool { flags.contains(.incoming) }
     @inlinable public var isEntry: Bool { flags.contains(.entry) }
 
@@ -43,20 +60,21 @@ public struct SpanFacts: Hashable, Sendable {
     /// Only facts that travel with a partial graph take part, so whoever holds the graph computes the same id.
     /// The scope does not: a request sent again through another router keeps its ids.
     public var computedID: SpanID {
-        let count = flags.contains(.hasApplication) ? 12 : 9
+        let facts = recognised
+        let count = facts.flags.contains(.hasApplication) ? 12 : 9
         return withUnsafeTemporaryAllocation(of: UInt64.self, capacity: 12) { words in
-            words[0] = requestSequence.littleEndian
-            words[1] = responseSequence.littleEndian
-            words[2] = threadKey.littleEndian
-            words[3] = processID.littleEndian
-            words[4] = threadID.littleEndian
-            words[5] = UInt64(bitPattern: kernelTime).littleEndian
-            words[6] = UInt64(bitPattern: start).littleEndian
-            words[7] = (UInt64(flow) | UInt64(initiator) << 32).littleEndian
-            words[8] = UInt64(flags.intersection(.identity).rawValue).littleEndian
-            words[9] = application.traceLow.littleEndian
-            words[10] = application.traceHigh.littleEndian
-            words[11] = application.parent.littleEndian
+            words[0] = facts.requestSequence.littleEndian
+            words[1] = facts.responseSequence.littleEndian
+            words[2] = facts.threadKey.littleEndian
+            words[3] = facts.processID.littleEndian
+            words[4] = facts.threadID.littleEndian
+            words[5] = UInt64(bitPattern: facts.kernelTime).littleEndian
+            words[6] = UInt64(bitPattern: facts.start).littleEndian
+            words[7] = (UInt64(facts.flow) | UInt64(facts.initiator) << 32).littleEndian
+            words[8] = UInt64(facts.flags.intersection(.identity).rawValue).littleEndian
+            words[9] = facts.application.traceLow.littleEndian
+            words[10] = facts.application.traceHigh.littleEndian
+            words[11] = facts.application.parent.littleEndian
             let hash = StableHash.of(UnsafeRawBufferPointer(start: words.baseAddress, count: count * 8))
             return SpanID(hash == 0 ? 1 : hash)
         }

@@ -1,0 +1,82 @@
+/// The work table of one closing group: columns by *local* place, the canonical order (start, computed id).
+///
+/// Kept between groups so that closing allocates nothing for groups of ordinary size.
+struct Assembly {
+    static let none = UInt32.max
+
+    struct Member {
+        var start: Int64
+        var span: UInt32
+    }
+
+    /// One span of a thread key, as rules R3 and R5 see it.
+    struct ThreadEnd {
+        var threadKey: UInt64
+        var kernelTime: Int64
+        var local: UInt32
+        var isEntry: Bool
+        var hasKernelTime: Bool
+    }
+
+    var members: [Member] = []
+    /// Parent's local place as the rules propose it, then as the forest took it.
+    var parents: [UInt32] = []
+    var evidence: [LinkEvidence] = []
+    var flags: [VerdictFlags] = []
+    /// The closed span that is the parent (index, or `ClosedTraces.dropped`); meaningful where `hasClosedParent`.
+    var closedParents: [ClosedParent] = []
+    /// Whether the other end of the request was found in the group.
+    var isNetMatched: [Bool] = []
+    /// Exits (and incoming spans that are no entry) whose thread key has no entry.
+    var hasNoEntry: [Bool] = []
+    var netEnds: [NetEnd] = []
+    var threadEnds: [ThreadEnd] = []
+    /// Pairs of locals that are one trace without an edge (R5).
+    var siblings: [(UInt32, UInt32)] = []
+    var matcher = NetMatcher()
+    var forest = TraceForest()
+    /// Trace number of each local; members of each trace in canonical order.
+    var traceOf: [UInt32] = []
+    var traces: [Trace] = []
+    var order: [UInt32] = []
+    var applicationTraces: [ApplicationTrace] = []
+    var walk: [UInt32] = []
+
+    struct ClosedParent {
+        enum Kind { case none, kept, dropped }
+        var kind = Kind.none
+        var span: UInt32 = 0
+        var evidence = LinkEvidence.none
+    }
+
+    struct Trace {
+        var representative: UInt32
+        var firstRoot: UInt32
+        var from: Int
+        var count: Int
+    }
+
+    /// The application trace id in effect at a span.
+    struct ApplicationTrace {
+        var id = TraceID.none
+        var isHex = false
+        var isKnown = false
+    }
+
+    mutating func reset() {
+        let count = members.count
+        func fill<Value>(_ column: inout [Value], _ value: Value) {
+            column.removeAll(keepingCapacity: true)
+            column.append(contentsOf: repeatElement(value, count: count))
+        }
+        fill(&parents, Self.none)
+        fill(&evidence, .none)
+        fill(&flags, [])
+        fill(&closedParents, ClosedParent())
+        fill(&isNetMatched, false)
+        fill(&hasNoEntry, false)
+        netEnds.removeAll(keepingCapacity: true)
+        threadEnds.removeAll(keepingCapacity: true)
+        siblings.removeAll(keepingCapacity: true)
+    }
+}

@@ -1,0 +1,86 @@
+/// Reads numbers from bytes that may be torn or hostile: every read is checked and says `nil` past the end.
+struct ByteReader {
+    let bytes: UnsafeRawBufferPointer
+    private(set) var offset = 0
+
+    init(_ bytes: UnsafeRawBufferPointer) { self.bytes = bytes }
+
+    var remaining: Int { bytes.count &- offset }
+
+    @inline(__always) mutating func byte() -> UInt8? {
+        guard offset < bytes.count else { return nil }
+        defer { offset &+= 1 }
+        return bytes[offset]
+    }
+
+    /// An unsigned LEB128 number of at most 10 bytes.
+    @inline(__always) mutating func varint() -> UInt64? {
+        guard offset < bytes.count else { return nil }
+        let first = bytes[offset]
+        if first < 0x80 {
+            offset &+= 1
+            return UInt64(first)
+        }
+        return longVarint()
+    }
+
+    private mutating func longVarint() -> UInt64? {
+        var value: UInt64 = 0
+        var shift: UInt64 = 0
+        while offset < bytes.count, shift < 64 {
+            let next = bytes[offset]
+            offset &+= 1
+            if shift == 63, next > 1 { return nil }
+            value |= UInt64(next & 0x7f) &<< shift
+            if next < 0x80 { return value }
+            shift &+= 7
+        }
+        return nil
+    }
+
+    @inline(__always) mutating func zigzag() -> Int64? {
+        guard let value = varint() else { return nil }
+        return Int64(bitPattern: (value &>> 1) ^ (0 &- (value & 1)))
+    }
+
+    @inline(__always) mutating func fixed<Number: FixedWidthInteger>(_: Number.Type) -> Number? {
+        guard remaining >= MemoryLayout<Number>.size else { return nil }
+        defer { offset &+= MemoryLayout<Number>.size }
+        return Number(littleEndian: bytes.loadUnaligned(fromByteOffset: offset, as: Number.self))
+    }
+
+    /// A count of things of at least `size` bytes each: more than the rest could hold is `nil`.
+    mutating func count(ofSize size: Int) -> Int? {
+        guard let value = varint(), value <= UInt64(remaining / max(1, size)) else { return nil }
+        return Int(value)
+    }
+}
+
+/// Appends numbers to bytes, in the forms that `ByteReader` reads.
+struct ByteWriter {
+    private(set) var bytes: [UInt8] = []
+
+    init(reserving capacity: Int = 0) { bytes.reserveCapacity(capacity) }
+
+    @inline(__always) mutating func byte(_ value: UInt8) { bytes.append(value) }
+
+    @inline(__always) mutating func varint(_ value: UInt64) {
+        var value = value
+        while value >= 0x80 {
+            bytes.append(UInt8(truncatingIfNeeded: value) | 0x80)
+            value &>>= 7
+        }
+        bytes.append(UInt8(truncatingIfNeeded: value))
+    }
+
+    @inline(__always) mutating func zigzag(_ value: Int64) {
+        varint(UInt64(bitPattern: (value &<< 1) ^ (value &>> 63)))
+    }
+
+    @inline(__always) mutating func fixed<Number: FixedWidthInteger>(_ value: Number) {
+        withUnsafeBytes(of: value.littleEndian) { bytes.append(contentsOf: $0) }
+    }
+
+    mutating func append(_ other: ByteWriter) { bytes.append(contentsOf: other.bytes) }
+    mutating func removeAll() { bytes.removeAll(keepingCapacity: true) }
+}

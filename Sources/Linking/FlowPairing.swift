@@ -1,0 +1,44 @@
+/// Finds the other end of a request within one piece of a partial graph: equal strong net key on the same flow.
+///
+/// Only the first span of each kind is offered as a partner, and only once, so a pair is always one outgoing and one
+/// incoming span. Which spans of a crowd become partners does not matter: a partner only saves repeating facts.
+struct FlowPairing: ~Copyable {
+    private struct Half {
+        var requestSequence: UInt64
+        var responseSequence: UInt64
+        var flow: UInt32
+        var initiator: UInt32
+        var ordinal: UInt32
+        var isIncoming: Bool
+        var isTaken: Bool
+    }
+
+    private var halves: [Half] = []
+    private var table = KeyTable(minimumCapacity: 1024)
+
+    init() {}
+
+    /// The ordinal of the earlier span that shares net key, flow and initiator with `facts`, if there is one; else
+    /// `facts` itself waits for its partner. Expected O(1).
+    mutating func partner(of facts: SpanFacts, ordinal: UInt32) -> UInt32? {
+        guard facts.hasStrongNetKey, facts.flags.contains(.hasFlow) else { return nil }
+        let hash = KeyTable.hash(facts.requestSequence ^ facts.responseSequence &* 0x9E37_79B9_7F4A_7C15)
+        let found = table.find(hash) { index in
+            let half = halves[Int(index)]
+            return half.requestSequence == facts.requestSequence && half.responseSequence == facts.responseSequence
+                && half.flow == facts.flow && half.initiator == facts.initiator
+        }
+        guard let found else {
+            table.insert(hash, UInt32(halves.count))
+            halves.append(
+                Half(
+                    requestSequence: facts.requestSequence, responseSequence: facts.responseSequence, flow: facts.flow,
+                    initiator: facts.initiator, ordinal: ordinal, isIncoming: facts.isIncoming, isTaken: false))
+            return nil
+        }
+        let half = halves[Int(found)]
+        guard !half.isTaken, half.isIncoming != facts.isIncoming else { return nil }
+        halves[Int(found)].isTaken = true
+        return half.ordinal
+    }
+}

@@ -1,0 +1,306 @@
+// From the trees of a closing group to verdicts: traces, ids, sampling, late adoption, and what is left for later.
+
+extension GraphMerge {
+    /// Decides a group: applies the rules and gives every span its verdict, or lets the group wait for an entry that is
+    /// still to come. O(n log n) in the spans of the group.
+    mutating func close(_ group: UInt32, into verdict: inout VerdictBuilder, isFinal: Bool) {
+        let before = statistics
+        applyRules(to: group)
+        formTraces()
+        if !isFinal, mayStillWait(group), waits(for: group) {
+            // Nothing happened: what the rules counted is counted when they decide.
+            statistics = before
+            restoreList(of: group)
+            groups[group].waitsForEntry = true
+            reschedule(group)
+            return
+        }
+        for trace in assembly.traces.indices { decide(trace, into: &verdict) }
+        release(group)
+    }
+
+    private func mayStillWait(_ group: UInt32) -> Bool {
+        let state = groups[group]
+        return watermark.number < state.lastEpoch &+ options.openWaitEpochs
+            && watermark.number < state.firstEpoch &+ options.maxTraceAgeEpochs
+    }
+
+    private func waits(for group: UInt32) -> Bool {
+        for local in assembly.members.indices
+        where assembly.parents[local] == Assembly.none && assembly.hasNoEntry[local]
+            && assembly.closedParents[local].kind == .none {
+            if waitsForEntry(assembly.members[local].span) { return true }
+        }
+        return false
+    }
+
+    /// Puts the list of spans back that `collectMembers` used for the places.
+    private mutating func restoreList(of group: UInt32) {
+        var next = Self.none
+        for member in assembly.members.reversed() {
+            spans[member.span].next = next
+            next = member.span
+        }
+        groups[group].first = next
+        groups[group].last = assembly.members[assembly.members.count - 1].span
+    }
+
+    /// Numbers the traces of the group and lists each one's members in canonical order.
+    private mutating func formTraces() {
+        let count = assembly.members.count
+        assembly.traces.removeAll(keepingCapacity: true)
+        assembly.traceOf.removeAll(keepingCapacity: true)
+        assembly.traceOf.append(contentsOf: repeatElement(Assembly.none, count: count))
+        for local in 0..<UInt32(count) {
+            let root = Int(assembly.forest.root(local))
+            if assembly.traceOf[root] == Assembly.none {
+                assembly.traceOf[root] = UInt32(assembly.traces.count)
+                assembly.traces.append(
+                    Assembly.Trace(representative: UInt32(root), firstRoot: Assembly.none, from: 0, count: 0))
+            }
+            let trace = Int(assembly.traceOf[root])
+            assembly.traceOf[Int(local)] = UInt32(trace)
+            assembly.traces[trace].count += 1
+            if assembly.parents[Int(local)] == Assembly.none, assembly.traces[trace].firstRoot == Assembly.none {
+                assembly.traces[trace].firstRoot = local
+            }
+        }
+        var from = 0
+        for trace in assembly.traces.indices {
+            assembly.traces[trace].from = from
+            from += assembly.traces[trace].count
+            assembly.traces[trace].count = 0
+        }
+        assembly.order.removeAll(keepingCapacity: true)
+        assembly.order.append(contentsOf: repeatElement(0, count: count))
+        for local in 0..<count {
+            let trace = Int(assembly.traceOf[local])
+            assembly.order[assembly.traces[trace].from + assembly.traces[trace].count] = UInt32(local)
+            assembly.traces[trace].count += 1
+        }
+    }
+
+    // MARK: Decision
+
+    /// A closed trace that the spans of an open one belong to.
+    struct Adoption {
+        /// Index of the closed trace; `nil`: it was dropped.
+        var trace: UInt32?
+    }
+
+    private mutating func decide(_ number: Int, into verdict: inout VerdictBuilder) {
+        let trace = assembly.traces[number]
+        let adoption = adopt(trace)
+        let id: TraceID
+        let isKept: Bool
+        if let adoption {
+            statistics.lateSpans += UInt64(trace.count)
+            countLateVotes(trace)
+            id = adoption.trace.map { closed.traces[Int($0)].id } ?? .none
+            isKept = adoption.trace != nil
+        } else {
+            id = ebpfTraceID(ofRoot: trace.firstRoot)
+            isKept = keeps(trace, id)
+        }
+        var closedTrace: UInt32?
+        if isKept {
+            closedTrace = adoption?.trace ?? closed.add(ClosedTraces.ClosedTrace(id: id, spans: 0, references: 0))
+            if let closedTrace { closed.grow(closedTrace, by: trace.count) }
+            keep(trace, id: id, isLate: adoption != nil, into: &verdict)
+            statistics.spansKept += UInt64(trace.count)
+        } else {
+            for place in trace.from..<(trace.from + trace.count) {
+                drop(assembly.members[Int(assembly.order[place])].span, into: &verdict)
+            }
+            statistics.spansDropped += UInt64(trace.count)
+        }
+        if adoption == nil {
+            if isKept { statistics.tracesKept += 1 } else { statistics.tracesDropped += 1 }
+        }
+        countEdges(trace)
+        if options.closesByTime { leaveKeys(trace, closedTrace: closedTrace) }
+        if let closedTrace { closed.dropIfUnused(closedTrace) }
+    }
+
+    private func ebpfTraceID(ofRoot local: UInt32) -> TraceID {
+        let span = assembly.members[Int(local)].span
+        let record = spans[span]
+        if record.hasStrongNetKey || options.datakitCompatible {
+            return EBPFTraceID.of(
+                requestSequence: record.requestSequence, responseSequence: record.responseSequence)
+        }
+        return EBPFTraceID.ofWeak(
+            requestSequence: record.requestSequence, responseSequence: record.responseSequence, id: computedID(span))
+    }
+
+    private func keeps(_ trace: Assembly.Trace, _ id: TraceID) -> Bool {
+        var hasKeepVote = false
+        if options.trustApplicationSampled {
+            for place in trace.from..<(trace.from + trace.count) {
+                let flags = spans[assembly.members[Int(assembly.order[place])].span].flags
+                if flags.contains(.sampledReject) { return false }
+                hasKeepVote = hasKeepVote || flags.contains(.sampledKeep)
+            }
+        }
+        return hasKeepVote || sampling.keeps(id)
+    }
+
+    private mutating func countLateVotes(_ trace: Assembly.Trace) {
+        for place in trace.from..<(trace.from + trace.count) {
+            let flags = spans[assembly.members[Int(assembly.order[place])].span].flags
+            if !flags.isDisjoint(with: [.sampledKeep, .sampledReject]) { statistics.lateVotes += 1 }
+        }
+    }
+
+    private mutating func countEdges(_ trace: Assembly.Trace) {
+        for place in trace.from..<(trace.from + trace.count) {
+            let evidence = assembly.evidence[Int(assembly.order[place])]
+            if evidence != .none { statistics.edges[Int(evidence.rawValue)] += 1 }
+        }
+    }
+
+    // MARK: Kept and dropped
+
+    private mutating func drop(_ span: UInt32, into verdict: inout VerdictBuilder) {
+        let record = spans[span]
+        verdict.drop(commit: slot(of: record.commit, in: &verdict), row: record.row)
+    }
+
+    private mutating func keep(
+        _ trace: Assembly.Trace, id: TraceID, isLate: Bool, into verdict: inout VerdictBuilder
+    ) {
+        let hasApplications = options.useApplicationTraceID && findApplicationTraces(trace)
+        let replaced = replacedIDs(trace)
+        for place in trace.from..<(trace.from + trace.count) {
+            let local = Int(assembly.order[place])
+            let span = assembly.members[local].span
+            var row = VerdictBuilder.Kept(
+                flags: assembly.flags[local].union(.keep), evidence: assembly.evidence[local], parent: .none,
+                ebpfTrace: id, trace: id, explicitID: .none)
+            if isLate { row.flags.insert(.late) }
+            if hasApplications || assembly.closedParents[local].kind == .kept {
+                let application = assembly.applicationTraces[local]
+                if !application.id.isNone {
+                    row.trace = application.id
+                    row.flags.insert(.applicationTrace)
+                    if application.isHex { row.flags.insert(.applicationHex) }
+                }
+            }
+            row.parent = parentID(local, replaced)
+            if !replaced.isEmpty, let own = replaced[span] { row.explicitID = own }
+            let record = spans[span]
+            verdict.keep(row, commit: slot(of: record.commit, in: &verdict), row: record.row)
+        }
+    }
+
+    private func parentID(_ local: Int, _ replaced: [UInt32: SpanID]) -> SpanID {
+        let parent = assembly.parents[local]
+        if parent != Assembly.none {
+            let span = assembly.members[Int(parent)].span
+            return replaced.isEmpty ? spanID(span) : replaced[span] ?? spanID(span)
+        }
+        let closedParent = assembly.closedParents[local]
+        return closedParent.kind == .kept ? closed.spans[Int(closedParent.span)].id : .none
+    }
+
+    /// The id a span is exported with: the sender's, where it gave one, else the computed one.
+    func spanID(_ span: UInt32) -> SpanID {
+        let given = spans[span].flags.isDisjoint(with: [.givenID, .passThrough]) ? SpanID.none : spans.givenID(of: span)
+        return given == .none ? computedID(span) : given
+    }
+
+    /// Spans whose given id another span of the trace has too: all but the first in canonical order take the computed
+    /// id. Empty, without any work, for a trace without given ids.
+    private mutating func replacedIDs(_ trace: Assembly.Trace) -> [UInt32: SpanID] {
+        let range = trace.from..<(trace.from + trace.count)
+        let members = assembly.order[range].map { assembly.members[Int($0)].span }
+        guard members.contains(where: { spans[$0].flags.contains(.givenID) }) else { return [:] }
+        var taken: Set<SpanID> = []
+        for span in members where !spans[span].flags.contains(.givenID) { taken.insert(spanID(span)) }
+        var replaced: [UInt32: SpanID] = [:]
+        for span in members where spans[span].flags.contains(.givenID) {
+            if taken.insert(spans.givenID(of: span)).inserted { continue }
+            replaced[span] = computedID(span)
+            statistics.spanIDConflicts += 1
+        }
+        return replaced
+    }
+
+    /// The application trace id in effect at each span: its own, else its parent's; nothing goes upwards.
+    /// False when the trace has none at all.
+    private mutating func findApplicationTraces(_ trace: Assembly.Trace) -> Bool {
+        let range = trace.from..<(trace.from + trace.count)
+        var hasAny = false
+        if assembly.applicationTraces.count < assembly.members.count {
+            assembly.applicationTraces = Array(repeating: Assembly.ApplicationTrace(), count: assembly.members.count)
+        }
+        for place in range {
+            let local = Int(assembly.order[place])
+            var own = Assembly.ApplicationTrace()
+            let span = assembly.members[local].span
+            if spans[span].flags.contains(.hasApplication) {
+                let ids = spans.application(of: span)
+                own.id = TraceID(high: ids.traceHigh, low: ids.traceLow)
+                own.isHex = spans[span].flags.contains(.applicationHex)
+            } else if assembly.closedParents[local].kind == .kept {
+                let parent = closed.spans[Int(assembly.closedParents[local].span)]
+                own.id = parent.applicationTrace
+                own.isHex = parent.isApplicationHex
+            }
+            own.isKnown = !own.id.isNone || assembly.parents[local] == Assembly.none
+            hasAny = hasAny || !own.id.isNone
+            assembly.applicationTraces[local] = own
+        }
+        guard hasAny else { return false }
+        for place in range { inheritApplicationTrace(Int(assembly.order[place])) }
+        return true
+    }
+
+    /// Walks up to the next span whose trace id is known and brings it down the same way.
+    private mutating func inheritApplicationTrace(_ local: Int) {
+        assembly.walk.removeAll(keepingCapacity: true)
+        var place = local
+        while !assembly.applicationTraces[place].isKnown {
+            assembly.walk.append(UInt32(place))
+            place = Int(assembly.parents[place])
+        }
+        let known = assembly.applicationTraces[place]
+        for step in assembly.walk { assembly.applicationTraces[Int(step)] = known }
+    }
+
+    // MARK: Afterwards
+
+    private mutating func slot(of commit: UInt32, in verdict: inout VerdictBuilder) -> UInt32 {
+        let record = commits[Int(commit)]
+        if record.slot != Self.none, verdict.holds(record.slot, router: record.router, position: record.position) {
+            return record.slot
+        }
+        let slot = verdict.add(router: record.router, position: record.position)
+        commits[Int(commit)].slot = slot
+        return slot
+    }
+
+    /// Takes the spans of a decided group out of all tables.
+    private mutating func release(_ group: UInt32) {
+        for member in assembly.members {
+            let record = spans[member.span]
+            if record.headsRequest { requestTable.remove(KeyTable.hash(record.requestSequence), member.span) }
+            if record.headsThread { threadTable.remove(KeyTable.hash(record.threadKey), member.span) }
+            if record.node != Self.none, processes.nodes[Int(record.node)].isExit || !options.closesByTime {
+                processes.removeNode(record.node)
+            }
+            if record.process != Self.none { processes.release(record.process) }
+            releaseCommit(record.commit)
+            groups.release(foundedBy: member.span, group: record.group)
+            spans.remove(member.span)
+        }
+    }
+
+    private mutating func releaseCommit(_ commit: UInt32) {
+        commits[Int(commit)].references -= 1
+        guard commits[Int(commit)].references == 0 else { return }
+        let record = commits[Int(commit)]
+        commitOf[CommitKey(router: record.router, position: record.position)] = nil
+        freeCommits.append(commit)
+    }
+}

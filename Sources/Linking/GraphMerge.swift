@@ -1,0 +1,274 @@
+/// The final merge: a set of spans in, traces out. Pure: no clock, no disk, no network, nothing random.
+///
+///     insert(partial graph)     spans join groups by equal req_seq and equal thread key
+///     advance(to: watermark)    exits without entry join the group of the entry that is open in their process (R4);
+///                               groups without a new span for a window close: rules R1 to R5, sampling, verdict
+///     flush()                   closes everything
+///
+/// The result depends on the set of (span, epoch) alone: not on the order, the partitions, the workers or repeats.
+/// With nothing closed before the last span came it does not depend on the epochs either (invariants 3a and 3b).
+/// Cost is O(n log n) in the spans on any input; memory about 110 bytes per open span.
+public struct GraphMerge: ~Copyable {
+    /// What became of a partial graph.
+    public enum Insertion: Hashable, Sendable {
+        case inserted(spans: Int)
+        /// The same piece was here before.
+        case repeated
+        /// Another worker already told about one of the partitions in this epoch.
+        case refusedOverlap
+    }
+
+    struct CommitRecord {
+        var router: RouterOrdinal
+        var position: LogPosition
+        /// Open spans that name the commit; at 0 it is forgotten.
+        var references: UInt32
+        /// Place in the verdict in the making; `none` outside.
+        var slot: UInt32
+    }
+
+    struct CommitKey: Hashable {
+        var router: RouterOrdinal
+        var position: LogPosition
+    }
+
+    struct PieceKey: Hashable {
+        var firstPartition: UInt16
+        var endPartition: UInt16
+        var piece: UInt32
+    }
+
+    static let none = UInt32.max
+
+    public let options: LinkingOptions
+    let limits: Limits
+    let sampling: Sampling
+    public internal(set) var statistics = LinkingStatistics()
+    /// All facts of this epoch and before are in.
+    public internal(set) var watermark = Epoch(0)
+
+    var spans = SpanTable()
+    var groups = SpanGroups()
+    var processes = ProcessIndex()
+    var closed: ClosedTraces
+    var requestTable = KeyTable(minimumCapacity: 1024)
+    var threadTable = KeyTable(minimumCapacity: 1024)
+    var commits: [CommitRecord] = []
+    var freeCommits: [UInt32] = []
+    var commitOf: [CommitKey: UInt32] = [:]
+    var seen: [UInt64: Set<PieceKey>] = [:]
+    /// Groups by the epoch in which they may close; looked at by `advance`.
+    var calendar: [UInt64: [UInt32]] = [:]
+    /// Exits that came since the last `advance` and whose thread key may have no entry.
+    var newExits: [UInt32] = []
+    /// Processes that got entries since the last `advance`.
+    var newEntryProcesses: [UInt32] = []
+    var staged: [PartialGraphDecoder.Span] = []
+    var assembly = Assembly()
+
+    public init(options: LinkingOptions = LinkingOptions(), limits: Limits = Limits()) {
+        self.options = options
+        self.limits = limits
+        sampling = Sampling(rate: options.samplingRate)
+        closed = ClosedTraces(lateWindowEpochs: options.lateWindowEpochs, candidateLimit: limits.lateCandidates)
+    }
+
+    /// Spans that wait for the end of their trace.
+    public var openSpans: Int { spans.count }
+    /// Bytes of the open spans' records; tables and closed traces come on top.
+    public var recordBytes: Int { spans.bytesHeld }
+
+    // MARK: Insertion
+
+    /// Takes a partial graph in: all of it, or nothing when it is torn.
+    public mutating func insert(_ bytes: UnsafeRawBufferPointer) throws(CodecError) -> Insertion {
+        var decoder = try PartialGraphDecoder(bytes)
+        staged.removeAll(keepingCapacity: true)
+        while let span = try decoder.next() { staged.append(span) }
+        let header = decoder.header
+        if let outcome = alreadyKnown(header) { return outcome }
+        var commitIndexes: [UInt32] = []
+        commitIndexes.reserveCapacity(decoder.commits.count)
+        for commit in decoder.commits { commitIndexes.append(commitIndex(commit)) }
+        var threadIndexes = [UInt32](repeating: Self.none, count: decoder.threads.count)
+        var inserted: [UInt32] = []
+        inserted.reserveCapacity(staged.count)
+        let ahead = 12
+        for place in staged.indices {
+            if place + ahead < staged.count { prefetch(staged[place + ahead].facts) }
+            let span = staged[place]
+            var process = Self.none
+            if let thread = span.thread {
+                if threadIndexes[thread] == Self.none {
+                    threadIndexes[thread] = processIndex(decoder.threads[thread])
+                }
+                process = threadIndexes[thread]
+            }
+            let partner = span.partner.map { inserted[place - $0] }
+            inserted.append(
+                insert(
+                    span.facts, epoch: header.epoch, commit: commitIndexes[span.commit], row: span.row,
+                    process: process, partner: partner))
+        }
+        return .inserted(spans: inserted.count)
+    }
+
+    /// Takes one span in, outside any partial graph (tests and tools).
+    public mutating func insert(_ facts: SpanFacts, at address: RowAddress, epoch: Epoch) {
+        let facts = facts.travelling
+        let key = CommitKey(router: address.router, position: address.position)
+        var process = Self.none
+        if facts.flags.contains(.hasPID), !facts.flags.contains(.passThrough) {
+            process = processes.process(
+                ProcessIndex.ProcessKey(
+                    scope: facts.scope, processID: facts.processID, threadID: facts.threadID,
+                    isUserThread: facts.flags.contains(.userThread)))
+        }
+        _ = insert(
+            facts, epoch: epoch, commit: commitIndex(key), row: address.row, process: process, partner: nil)
+    }
+
+    private mutating func alreadyKnown(_ header: PartialGraphHeader) -> Insertion? {
+        let key = PieceKey(
+            firstPartition: header.firstPartition, endPartition: header.endPartition, piece: header.piece)
+        var pieces = seen[header.epoch.number] ?? []
+        if pieces.contains(key) { return .repeated }
+        for other in pieces where other.firstPartition != key.firstPartition || other.endPartition != key.endPartition {
+            if other.firstPartition < key.endPartition, key.firstPartition < other.endPartition {
+                return .refusedOverlap
+            }
+        }
+        pieces.insert(key)
+        seen[header.epoch.number] = pieces
+        return nil
+    }
+
+    @inline(__always) private func prefetch(_ facts: SpanFacts) {
+        if facts.requestSequence != 0 { requestTable.prefetch(KeyTable.hash(facts.requestSequence)) }
+        if facts.threadKey != 0 { threadTable.prefetch(KeyTable.hash(facts.threadKey)) }
+    }
+
+    private mutating func commitIndex(_ commit: PartialGraphDecoder.Commit) -> UInt32 {
+        commitIndex(CommitKey(router: commit.router, position: commit.position))
+    }
+
+    private mutating func commitIndex(_ key: CommitKey) -> UInt32 {
+        if let index = commitOf[key] { return index }
+        let record = CommitRecord(router: key.router, position: key.position, references: 0, slot: Self.none)
+        let index: UInt32
+        if let slot = freeCommits.popLast() {
+            index = slot
+            commits[Int(slot)] = record
+        } else {
+            index = UInt32(commits.count)
+            commits.append(record)
+        }
+        commitOf[key] = index
+        return index
+    }
+
+    private mutating func processIndex(_ thread: PartialGraphDecoder.Thread) -> UInt32 {
+        processes.process(
+            ProcessIndex.ProcessKey(
+                scope: thread.scope, processID: thread.processID, threadID: thread.threadID,
+                isUserThread: thread.isUserThread))
+    }
+
+    private mutating func insert(
+        _ facts: SpanFacts, epoch: Epoch, commit: UInt32, row: UInt32, process: UInt32, partner: UInt32?
+    ) -> UInt32 {
+        var sparse: UInt32 = 0
+        if !facts.flags.isDisjoint(with: [.hasApplication, .givenID, .passThrough]) {
+            let given = facts.flags.isDisjoint(with: [.givenID, .passThrough]) ? SpanID.none : facts.id
+            sparse = spans.insertSparse(SparseFacts(application: facts.application, givenID: given))
+        }
+        let duration: UInt32 = facts.duration < 0 ? SpanRecord.noResponse : UInt32(clamping: facts.duration)
+        let span = spans.insert(
+            SpanRecord(
+                requestSequence: facts.requestSequence, responseSequence: facts.responseSequence,
+                threadKey: facts.threadKey, kernelTime: facts.kernelTime, start: facts.start, duration: duration,
+                flow: facts.flow, initiator: facts.initiator, process: process, commit: commit, row: row,
+                sparse: sparse, group: Self.none, next: Self.none, node: Self.none, flags: facts.flags))
+        commits[Int(commit)].references &+= 1
+        if process != Self.none { processes.retain(process) }
+        join(span, facts, epoch: epoch.number, partner: partner)
+        noteProcess(span, epoch: epoch.number)
+        return span
+    }
+
+    /// Puts the span into the group of those with its `req_seq` or its thread key, and joins these groups.
+    private mutating func join(_ span: UInt32, _ facts: SpanFacts, epoch: UInt64, partner: UInt32?) {
+        var group = Self.none
+        if let partner {
+            group = groups.find(spans[partner].group)
+        } else if facts.requestSequence != 0 {
+            let hash = KeyTable.hash(facts.requestSequence)
+            let sequence = facts.requestSequence
+            if let other = requestTable.find(hash, where: { spans[$0].requestSequence == sequence }) {
+                group = groups.find(spans[other].group)
+            } else {
+                requestTable.insert(hash, span)
+                spans[span].headsRequest = true
+            }
+        }
+        if facts.threadKey != 0 {
+            let hash = KeyTable.hash(facts.threadKey)
+            let key = facts.threadKey
+            if let other = threadTable.find(hash, where: { spans[$0].threadKey == key }) {
+                let root = groups.find(spans[other].group)
+                group = group == Self.none ? root : groups.union(group, root, spans: spans) ?? root
+                if facts.isEntry, !spans[other].isEntry {
+                    statistics.check(threadTable.replace(hash, other, with: span), "thread_table")
+                    spans[other].headsThread = false
+                    spans[span].headsThread = true
+                }
+            } else {
+                threadTable.insert(hash, span)
+                spans[span].headsThread = true
+            }
+        }
+        if group == Self.none {
+            spans[span].group = groups.make(first: span, epoch: epoch)
+            group = spans[span].group
+        } else {
+            spans[span].group = group
+            groups.add(span, to: group, epoch: epoch, spans: spans)
+        }
+        schedule(group)
+    }
+
+    private mutating func noteProcess(_ span: UInt32, epoch: UInt64) {
+        let record = spans[span]
+        guard record.process != Self.none else { return }
+        if record.isEntry {
+            processes.noteEntry(of: record.process, epoch: epoch)
+            guard infersLinks, record.flags.contains([.hasProcess, .hasKernelTime]) else { return }
+            spans[span].node = processes.addNode(span: span, record: record, isExit: false)
+            if processes.processes[Int(record.process)].firstExit != ProcessIndex.none {
+                newEntryProcesses.append(record.process)
+            }
+        } else if canInfer(record) {
+            newExits.append(span)
+        }
+    }
+
+    var infersLinks: Bool { options.inferredLinks != .off && !options.datakitCompatible }
+
+    /// Whether R4 may look for the span's parent: an exit with a process key and a kernel time.
+    @inline(__always) func canInfer(_ record: SpanRecord) -> Bool {
+        record.isExit && infersLinks && record.process != Self.none
+            && record.flags.contains([.hasProcess, .hasKernelTime])
+    }
+
+    /// An open entry with the span's thread key, if there is one.
+    @inline(__always) func threadHead(_ record: SpanRecord) -> UInt32? {
+        guard record.threadKey != 0 else { return nil }
+        return threadTable.find(KeyTable.hash(record.threadKey)) { spans[$0].threadKey == record.threadKey }
+    }
+
+    /// True when an open entry has the exit's thread key: R3 decides then, never R4.
+    @inline(__always) func hasEntry(_ record: SpanRecord) -> Bool {
+        guard let head = threadHead(record) else { return false }
+        return spans[head].isEntry
+    }
+}

@@ -1,0 +1,171 @@
+/// Collects the verdicts of one step of the merge and writes them as verdict blocks.
+public struct VerdictBuilder {
+    /// The verdict of one span that is kept, as the merge has it.
+    struct Kept {
+        var flags: VerdictFlags
+        var evidence: LinkEvidence
+        var parent: SpanID
+        var ebpfTrace: TraceID
+        /// The trace id in effect.
+        var trace: TraceID
+        /// Set when the span may not use the id its facts say (`span_id_conflict`).
+        var explicitID: SpanID
+    }
+
+    private struct Row {
+        var slot: UInt32
+        var row: UInt32
+        /// Index + 1 into `kept`; 0: dropped.
+        var kept: UInt32
+    }
+
+    private var commits: [(router: RouterOrdinal, position: LogPosition)] = []
+    private var rows: [Row] = []
+    private var kept: [Kept] = []
+
+    public init() {}
+
+    /// Spans decided so far.
+    public var count: Int { rows.count }
+    public var keptCount: Int { kept.count }
+    public var isEmpty: Bool { rows.isEmpty }
+
+    func holds(_ slot: UInt32, router: RouterOrdinal, position: LogPosition) -> Bool {
+        slot < UInt32(commits.count) && commits[Int(slot)].router == router && commits[Int(slot)].position == position
+    }
+
+    mutating func add(router: RouterOrdinal, position: LogPosition) -> UInt32 {
+        commits.append((router, position))
+        return UInt32(commits.count - 1)
+    }
+
+    @inline(__always) mutating func drop(commit slot: UInt32, row: UInt32) {
+        rows.append(Row(slot: slot, row: row, kept: 0))
+    }
+
+    mutating func keep(_ verdict: Kept, commit slot: UInt32, row: UInt32) {
+        kept.append(verdict)
+        rows.append(Row(slot: slot, row: row, kept: UInt32(kept.count)))
+    }
+
+    /// Writes what was collected as blocks of at most `spansPerBlock` spans, in the order of the log, and starts anew.
+    public mutating func finish(watermark: Epoch, spansPerBlock: Int) -> [[UInt8]] {
+        defer { self = VerdictBuilder() }
+        sortRows()
+        var blocks: [[UInt8]] = []
+        var from = 0
+        while from < rows.count {
+            let to = min(rows.count, from + max(1, spansPerBlock))
+            blocks.append(block(from..<to, watermark))
+            from = to
+        }
+        return blocks
+    }
+
+    /// By commit (router, position), then row: a counting sort over commits, then small sorts.
+    private mutating func sortRows() {
+        let order = commits.indices.sorted {
+            (commits[$0].router, commits[$0].position) < (commits[$1].router, commits[$1].position)
+        }
+        var rank = [UInt32](repeating: 0, count: commits.count)
+        for (place, commit) in order.enumerated() { rank[commit] = UInt32(place) }
+        commits = order.map { commits[$0] }
+        var starts = [Int](repeating: 0, count: commits.count + 1)
+        for place in rows.indices {
+            rows[place].slot = rank[Int(rows[place].slot)]
+            starts[Int(rows[place].slot) + 1] += 1
+        }
+        for commit in commits.indices { starts[commit + 1] += starts[commit] }
+        var next = starts
+        var sorted = rows
+        for row in rows {
+            sorted[next[Int(row.slot)]] = row
+            next[Int(row.slot)] += 1
+        }
+        for commit in commits.indices { sorted[starts[commit]..<starts[commit + 1]].sort { $0.row < $1.row } }
+        rows = sorted
+    }
+
+    private func block(_ range: Range<Int>, _ watermark: Epoch) -> [UInt8] {
+        var traces = VerdictDictionary()
+        var applications = VerdictDictionary()
+        var heads = ByteWriter()
+        var body = ByteWriter(reserving: range.count * 4)
+        var commitCount: UInt64 = 0
+        var position: UInt64 = 0
+        var place = range.lowerBound
+        while place < range.upperBound {
+            let slot = rows[place].slot
+            var end = place
+            var lastRow: UInt32 = 0
+            while end < range.upperBound, rows[end].slot == slot {
+                let row = rows[end]
+                body.varint(UInt64(row.row - lastRow) << 1 | (row.kept == 0 ? 0 : 1))
+                lastRow = row.row
+                if row.kept != 0 { write(kept[Int(row.kept) - 1], to: &body, &traces, &applications) }
+                end += 1
+            }
+            heads.varint(UInt64(commits[Int(slot)].router.number))
+            heads.zigzag(Int64(bitPattern: commits[Int(slot)].position.offset &- position))
+            position = commits[Int(slot)].position.offset
+            heads.varint(UInt64(end - place))
+            commitCount += 1
+            place = end
+        }
+        var out = ByteWriter(reserving: body.bytes.count + heads.bytes.count + 64)
+        for byte in VerdictFormat.magic { out.byte(byte) }
+        out.byte(VerdictFormat.version)
+        out.varint(watermark.number)
+        traces.write(to: &out)
+        applications.write(to: &out)
+        out.varint(commitCount)
+        out.append(heads)
+        out.append(body)
+        return out.bytes
+    }
+
+    private func write(
+        _ verdict: Kept, to body: inout ByteWriter, _ traces: inout VerdictDictionary,
+        _ applications: inout VerdictDictionary
+    ) {
+        body.byte(verdict.flags.rawValue)
+        var head = verdict.evidence.rawValue
+        if verdict.parent != .none { head |= VerdictFormat.hasParent }
+        if verdict.explicitID != .none { head |= VerdictFormat.hasExplicitID }
+        body.byte(head)
+        body.varint(UInt64(traces.index(of: verdict.ebpfTrace)))
+        if verdict.flags.contains(.applicationTrace) { body.varint(UInt64(applications.index(of: verdict.trace))) }
+        if verdict.parent != .none { body.fixed(verdict.parent.bits) }
+        if verdict.explicitID != .none { body.fixed(verdict.explicitID.bits) }
+    }
+}
+
+/// Trace ids that a block names by number.
+private struct VerdictDictionary {
+    private var ids: [TraceID] = []
+    private var indexOf: [TraceID: Int] = [:]
+
+    mutating func index(of id: TraceID) -> Int {
+        if let last = ids.last, last == id { return ids.count - 1 }
+        if let index = indexOf[id] { return index }
+        indexOf[id] = ids.count
+        ids.append(id)
+        return ids.count - 1
+    }
+
+    func write(to out: inout ByteWriter) {
+        out.varint(UInt64(ids.count))
+        for id in ids {
+            out.fixed(id.high)
+            out.fixed(id.low)
+        }
+    }
+}
+
+/// Constants of the format, for writer and reader.
+enum VerdictFormat {
+    static let magic: [UInt8] = Array("EVB1".utf8)
+    static let version: UInt8 = 1
+    static let hasParent: UInt8 = 1 << 4
+    static let hasExplicitID: UInt8 = 1 << 5
+}
