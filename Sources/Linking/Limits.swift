@@ -38,7 +38,7 @@ public struct Limits: Hashable, Sendable {
     /// Largest partial graph, bytes before zstd.
     public var partialGraphBytes = 64 << 20
     /// Most spans of one verdict block; a larger verdict is written in pieces.
-    public var spansPerVerdictBlock = 131_072
+    public var spansPerVerdictBlock = 16_384
     /// Largest verdict block, bytes before zstd.
     public var verdictBlockBytes = 64 << 20
 

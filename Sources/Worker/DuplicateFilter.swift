@@ -1,0 +1,107 @@
+import Linking
+
+/// Remembers which spans a worker has read within `late_window`, to collapse repeats.
+///
+/// Two tables of 8-byte slots, 56 bits of the span's hash and 8 of its epoch: one for the current stretch of
+/// `late_window` epochs, one for the stretch before. Two different spans count as one with a probability of about
+/// 10⁻¹¹ a span at two million remembered. Expected O(1) a span; about 24 bytes a span remembered.
+struct DuplicateFilter: ~Copyable {
+    private var current = FingerprintTable()
+    private var previous = FingerprintTable()
+    private var stretch: UInt64 = 0
+    private let lateWindow: UInt64?
+
+    /// - Parameter lateWindowEpochs: nil: nothing is ever forgotten. At most 254: longer windows count as that long.
+    init(lateWindowEpochs: UInt64?) { lateWindow = lateWindowEpochs.map { min($0, 254) } }
+
+    /// True when an equal span was seen within `late_window` before; else the span is remembered.
+    mutating func isDuplicate(_ facts: SpanFacts, epoch: Epoch) -> Bool {
+        if let lateWindow {
+            let now = epoch.number / max(1, lateWindow)
+            if now != stretch {
+                let isNext = now == stretch &+ 1
+                previous = current
+                if !isNext { previous = FingerprintTable() }
+                current = FingerprintTable(minimumCapacity: previous.count * 5 / 4)
+                stretch = now
+            }
+        }
+        let hash = Self.identity(of: facts)
+        let age = UInt8(truncatingIfNeeded: lateWindow == nil ? 0 : epoch.number)
+        if let seen = current.epoch(of: hash), isRecent(seen, age) { return true }
+        if lateWindow != nil, let seen = previous.epoch(of: hash), isRecent(seen, age) { return true }
+        current.insert(hash, epoch: age)
+        return false
+    }
+
+    /// A repeat has an equal id and equal facts; the id of a point without a given one is made of its facts.
+    private static func identity(of facts: SpanFacts) -> UInt64 {
+        facts.flags.contains(.givenID) ? StableHash.of(facts.computedID.bits, facts.id.bits) : facts.id.bits
+    }
+
+    private func isRecent(_ seen: UInt8, _ now: UInt8) -> Bool {
+        guard let lateWindow else { return true }
+        return UInt64(now &- seen) <= lateWindow
+    }
+}
+
+/// Open addressing over 56-bit fingerprints with an 8-bit epoch each; linear probing, no deletion.
+private struct FingerprintTable: ~Copyable {
+    private var slots: UnsafeMutablePointer<UInt64>
+    private var bits: UInt64
+    private(set) var count = 0
+
+    init(minimumCapacity: Int = 0) {
+        bits = 10
+        while (1 << bits) * 3 < minimumCapacity * 4 { bits += 1 }
+        slots = .allocate(capacity: 1 << Int(bits))
+        slots.initialize(repeating: 0, count: 1 << Int(bits))
+    }
+
+    deinit { slots.deallocate() }
+
+    /// 0 stands for a free slot, so no fingerprint is 0.
+    @inline(__always) private static func fingerprint(_ hash: UInt64) -> UInt64 {
+        let high = hash & ~0xff
+        return high == 0 ? 0x100 : high
+    }
+
+    /// The place where the search begins: the high bits, which all slots keep.
+    @inline(__always) private func home(_ fingerprint: UInt64) -> Int { Int(fingerprint >> (64 - bits)) }
+
+    func epoch(of hash: UInt64) -> UInt8? {
+        let wanted = Self.fingerprint(hash)
+        let mask = (1 << Int(bits)) - 1
+        var place = home(wanted)
+        while slots[place] != 0 {
+            if slots[place] & ~0xff == wanted { return UInt8(truncatingIfNeeded: slots[place]) }
+            place = (place + 1) & mask
+        }
+        return nil
+    }
+
+    /// Remembers a hash, or gives the one remembered a newer epoch.
+    mutating func insert(_ hash: UInt64, epoch: UInt8) {
+        if (count + 1) * 4 > (1 << Int(bits)) * 3 { grow() }
+        put(Self.fingerprint(hash) | UInt64(epoch))
+    }
+
+    private mutating func put(_ slot: UInt64) {
+        let mask = (1 << Int(bits)) - 1
+        var place = home(slot & ~0xff)
+        while slots[place] != 0, slots[place] & ~0xff != slot & ~0xff { place = (place + 1) & mask }
+        if slots[place] == 0 { count += 1 }
+        slots[place] = slot
+    }
+
+    private mutating func grow() {
+        let old = slots
+        let oldCapacity = 1 << Int(bits)
+        bits += 1
+        slots = .allocate(capacity: 1 << Int(bits))
+        slots.initialize(repeating: 0, count: 1 << Int(bits))
+        count = 0
+        for place in 0..<oldCapacity where old[place] != 0 { put(old[place]) }
+        old.deallocate()
+    }
+}

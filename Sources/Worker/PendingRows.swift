@@ -1,0 +1,56 @@
+import Linking
+import Shared
+
+/// Which rows of the log a worker still owes an end: the base of trimming, and what a verdict's rows are.
+///
+/// Commits come in the order of the log; a commit leaves when all its own rows have ended. Pure; O(log commits).
+struct PendingRows {
+    struct Commit {
+        var position: LogPosition
+        var payloadPosition: UInt64
+        var epoch: Epoch
+        /// Own rows that have not ended in every target yet.
+        var pending: Int
+    }
+
+    private var commits: [Commit] = []
+    private var head = 0
+    private var end = LogPosition(0)
+    private var payloadEnd: UInt64 = 0
+
+    init() {}
+
+    mutating func add(_ header: FactsBlock.Header, rows: Int) {
+        end = header.position
+        payloadEnd = header.payloadPosition
+        commits.append(
+            Commit(
+                position: header.position, payloadPosition: header.payloadPosition, epoch: header.epoch, pending: rows))
+    }
+
+    /// Rows of a commit have ended. Rows of commits that are unknown (trimmed before a restart) change nothing.
+    mutating func finish(_ position: LogPosition, rows: Int) {
+        var low = head
+        var high = commits.count
+        while low < high {
+            let middle = (low + high) / 2
+            if commits[middle].position < position { low = middle + 1 } else { high = middle }
+        }
+        guard low < commits.count, commits[low].position == position else { return }
+        commits[low].pending = max(0, commits[low].pending - rows)
+    }
+
+    /// Everything below these positions has ended.
+    mutating func lowWater() -> (facts: LogPosition, payload: UInt64) {
+        while head < commits.count, commits[head].pending == 0 { head += 1 }
+        if head > 4096, head * 2 > commits.count {
+            commits.removeSubrange(..<head)
+            head = 0
+        }
+        guard head < commits.count else { return (end, payloadEnd) }
+        return (commits[head].position, commits[head].payloadPosition)
+    }
+
+    /// Rows that have not ended.
+    var count: Int { commits[head...].reduce(0) { $0 + $1.pending } }
+}

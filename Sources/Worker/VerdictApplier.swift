@@ -1,0 +1,178 @@
+import Linking
+import Shared
+
+/// Turns a verdict block into what the worker does with its own rows: batches of kept spans, and counts of dropped ones.
+///
+/// Payload is read for kept spans only. One owner, not thread-safe.
+final class VerdictApplier {
+    /// Rows of one commit that a block decided.
+    struct Ended {
+        var position: LogPosition
+        var rows: Int
+    }
+
+    /// What a block means for this worker.
+    struct Outcome {
+        /// In the order in which they are to be submitted; the last one ends the block. Never empty.
+        var batches: [ExportBatch] = []
+        /// Rows that ended with this verdict itself: traces not sampled, and payload that cannot be read.
+        var dropped: [Dropped: UInt64] = [:]
+        /// Rows that have ended once the block is acknowledged, by commit.
+        var ended: [Ended] = []
+    }
+
+    struct Dropped: Hashable {
+        var partition: PartitionID
+        var epoch: Epoch
+        var reason: String
+    }
+
+    private let router: RouterOrdinal
+    private let owned: Range<UInt16>
+    private let epochNanoseconds: Int
+    private let log: SpanLogReader
+    private let points = PointBuffer()
+    private var rows: [VerdictDecoder.Row] = []
+    private var kept: [Kept] = []
+
+    private struct Kept {
+        var partition: PartitionID
+        var span: ExportSpan
+    }
+
+    /// Spans of one epoch while their block is read.
+    private struct Gathered {
+        var points: [UInt8] = []
+        var spans: [Kept] = []
+    }
+
+    init(router: RouterOrdinal, owned: Range<UInt16>, epochNanoseconds: Int, log: SpanLogReader) {
+        self.router = router
+        self.owned = owned
+        self.epochNanoseconds = epochNanoseconds
+        self.log = log
+    }
+
+    /// Applies one block. Fails with `.corrupt` when it is no verdict block; a commit that cannot be read any more is
+    /// counted and passed over.
+    func apply(_ block: [UInt8], id: VerdictBlockID) throws(Failure) -> Outcome {
+        var outcome = Outcome()
+        var gathered: [Epoch: Gathered] = [:]
+        do {
+            try read(block, into: &outcome, &gathered)
+        } catch let error as CodecError {
+            throw Failure(.corrupt, "the verdict block at \(id) cannot be read: \(error.message)")
+        } catch let failure as Failure {
+            throw failure
+        } catch {
+            throw Failure(.corrupt, "the verdict block at \(id) cannot be read", cause: error)
+        }
+        for (epoch, spans) in gathered.sorted(by: { $0.key < $1.key }) {
+            outcome.batches.append(batch(epoch, spans, id))
+        }
+        if outcome.batches.isEmpty {
+            outcome.batches.append(ExportBatch.end(of: id))
+        } else {
+            outcome.batches[outcome.batches.count - 1].endsBlock = true
+        }
+        return outcome
+    }
+
+    private func read(_ block: [UInt8], into outcome: inout Outcome, _ gathered: inout [Epoch: Gathered]) throws {
+        try block.withUnsafeBytes { bytes in
+            var decoder = try VerdictDecoder(bytes)
+            while let commit = try decoder.next(into: &rows) {
+                guard commit.router == router else { continue }
+                try apply(commit, into: &outcome, &gathered)
+            }
+        }
+    }
+
+    private func apply(
+        _ commit: VerdictDecoder.Commit, into outcome: inout Outcome, _ gathered: inout [Epoch: Gathered]
+    ) throws(Failure) {
+        let facts: FactsBlock
+        do {
+            facts = try log.block(at: commit.position)
+        } catch where error.code == .corrupt {
+            // Trimmed: everything in it had ended before the worker started again.
+            return
+        }
+        var own = 0
+        var keptRows: [FactsRow] = []
+        kept.removeAll(keepingCapacity: true)
+        var place = 0
+        for run in facts.partitions where owned.contains(run.partition.number) {
+            while place < rows.count, rows[place].row < run.rows.lowerBound { place += 1 }
+            while place < rows.count, run.rows.contains(rows[place].row) {
+                own += 1
+                if let verdict = rows[place].verdict {
+                    let row = facts.row(at: rows[place].row)
+                    keptRows.append(row)
+                    kept.append(Kept(partition: run.partition, span: span(row, rows[place].row, verdict, commit)))
+                } else {
+                    outcome.count(DropReason.sampled, run.partition, facts.header.epoch)
+                }
+                place += 1
+            }
+        }
+        guard own > 0 else { return }
+        outcome.ended.append(Ended(position: commit.position, rows: own))
+        guard !keptRows.isEmpty else { return }
+        try gather(facts.header, keptRows, into: &outcome, &gathered)
+    }
+
+    private func span(
+        _ row: FactsRow, _ number: UInt32, _ verdict: SpanVerdict, _ commit: VerdictDecoder.Commit
+    ) -> ExportSpan {
+        var verdict = verdict
+        if verdict.spanID == .none { verdict.spanID = row.facts.id }
+        return ExportSpan(
+            offset: 0, length: row.payloadLength,
+            address: RowAddress(router: commit.router, position: commit.position, row: number), verdict: verdict)
+    }
+
+    /// Reads the points of the kept rows and puts them to the others of their epoch.
+    private func gather(
+        _ header: FactsBlock.Header, _ keptRows: [FactsRow], into outcome: inout Outcome,
+        _ gathered: inout [Epoch: Gathered]
+    ) throws(Failure) {
+        do {
+            try log.readPoints(of: header, keptRows, into: points)
+        } catch where error.code == .corrupt {
+            for row in keptRows { outcome.count(DropReason.unreadablePayload, row.partition, header.epoch) }
+            return
+        }
+        var target = gathered.removeValue(forKey: header.epoch) ?? Gathered()
+        for index in kept.indices {
+            kept[index].span.offset = UInt32(target.points.count)
+            target.points.append(contentsOf: points[index])
+            target.spans.append(kept[index])
+        }
+        gathered[header.epoch] = target
+    }
+
+    private func batch(_ epoch: Epoch, _ gathered: Gathered, _ id: VerdictBlockID) -> ExportBatch {
+        let order = gathered.spans.indices.sorted {
+            (gathered.spans[$0].partition, $0) < (gathered.spans[$1].partition, $1)
+        }
+        var partitions: [PartitionCount] = []
+        for index in order {
+            if partitions.last?.partition == gathered.spans[index].partition {
+                partitions[partitions.count - 1].spans += 1
+            } else {
+                partitions.append(PartitionCount(partition: gathered.spans[index].partition, spans: 1))
+            }
+        }
+        return ExportBatch(
+            block: id, endsBlock: false, epoch: epoch,
+            epochTime: epoch.number.multipliedReportingOverflow(by: UInt64(epochNanoseconds)).partialValue,
+            points: gathered.points, spans: order.map { gathered.spans[$0].span }, partitions: partitions)
+    }
+}
+
+extension VerdictApplier.Outcome {
+    fileprivate mutating func count(_ reason: String, _ partition: PartitionID, _ epoch: Epoch) {
+        dropped[VerdictApplier.Dropped(partition: partition, epoch: epoch, reason: reason), default: 0] += 1
+    }
+}

@@ -1,0 +1,81 @@
+import Linking
+import Logging
+import ServiceLifecycle
+import Shared
+import SharedNet
+import Synchronization
+
+/// The worker's work, three loops around one router's logs:
+///
+///     follow      long poll ──▶ ends ─┬─▶ facts up to the end ──▶ PartitionState ──▶ partial graphs ──▶ router
+///                                     └─▶ verdicts up to the end ──▶ VerdictApplier ──▶ ExportFanOut ──▶ targets
+///     report      what ended ──▶ router, at least twice a second
+///
+/// Reading facts and applying verdicts run side by side: a slow target holds up the second alone.
+struct WorkerService: Service {
+    let peer: PeerClient
+    let welcome: WorkerWelcome
+    let limits: Limits
+    let fanOut: ExportFanOut
+    let reporter: WorkerReporter
+    let metrics: WorkerMetrics
+    let logger: Logger
+    /// How far the logs reach.
+    let ends = EndsWatch()
+    /// How far the facts have been read; verdicts about later rows wait for it.
+    let factsRead = EndsWatch()
+
+    func run() async throws {
+        try await fanOut.start()
+        try await withGracefulShutdownHandler {
+            await withDiscardingTaskGroup { group in
+                group.addTask { await follow() }
+                group.addTask { await publishPartials() }
+                group.addTask { await applyVerdicts() }
+                group.addTask { await report() }
+            }
+        } onGracefulShutdown: {
+            ends.close()
+            factsRead.close()
+        }
+        await fanOut.close(grace: .seconds(5))
+        acknowledge()
+        try? await peer.report(reporter.next())
+    }
+
+    /// Asks the router how far the logs reach, over and over.
+    private func follow() async {
+        var known = PeerEnds(facts: 0, verdicts: welcome.acknowledgedVerdicts)
+        let failures = RateLimitedLog(logger)
+        while !ends.isClosed {
+            do {
+                let new = try await peer.ends(beyond: known)
+                known = new
+                ends.set(new)
+            } catch {
+                failures.log(.warning, "cannot reach the router", metadata: ["error": "\(error)"])
+                try? await Task.sleep(for: .milliseconds(200))
+            }
+        }
+    }
+
+    private func acknowledge() {
+        if let reached = fanOut.acknowledged { reporter.acknowledged(through: reached) }
+    }
+
+    /// Tells what ended. A report that was not answered is sent again before the next one is made.
+    private func report() async {
+        var unanswered: WorkerReport?
+        while !ends.isClosed {
+            acknowledge()
+            let report = unanswered ?? reporter.next()
+            do {
+                try await peer.report(report)
+                unanswered = nil
+            } catch {
+                unanswered = report
+            }
+            try? await Task.sleep(for: .milliseconds(100))
+        }
+    }
+}
