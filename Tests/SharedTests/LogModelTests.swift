@@ -64,10 +64,10 @@ private struct LogModel {
     private func check(missing: (UInt64) -> Bool) throws {
         for end in [nil, log.end] {
             let contents = try LogContents(disk, folder, end: end)
-            for (position, bytes) in contents.records { #expect(records[position] == bytes, "garbage at \(position)") }
-            for position in records.keys where contents.records[position] == nil {
-                #expect(missing(position), "lost \(position)")
-            }
+            let garbage = contents.records.filter { records[$0.key] != $0.value }.keys
+            #expect(garbage.isEmpty, "garbage")
+            let lost = records.keys.filter { contents.records[$0] == nil && !missing($0) }
+            #expect(lost.isEmpty, "lost")
         }
     }
 
@@ -136,9 +136,9 @@ private struct LogModel {
 }
 
 @Suite struct LogModelTests {
-    @Test(arguments: 0..<60) func whateverHappensTheLogHoldsWhatItAcknowledged(seed: UInt64) throws {
+    @Test(arguments: 0..<40) func whateverHappensTheLogHoldsWhatItAcknowledged(seed: UInt64) throws {
         var model = try LogModel(seed: seed)
-        for _ in 0..<300 {
+        for _ in 0..<150 {
             do { try model.step() } catch {
                 Issue.record("seed \(seed): \(error) after \(model.actions.suffix(6))")
                 return
@@ -148,12 +148,12 @@ private struct LogModel {
 
     @Test func theActionsReallyFailAndRecover() throws {
         var failures = 0
-        for seed in 1_000..<1_010 {
+        for seed in 1_000..<1_005 {
             var model = try LogModel(seed: UInt64(seed))
-            for _ in 0..<300 { try model.step() }
+            for _ in 0..<150 { try model.step() }
             failures += model.failures
         }
-        #expect(failures > 50, "the disk was full or broken often enough to mean something")
+        #expect(failures > 10, "the disk was full or broken often enough to mean something")
     }
 
     @Test(arguments: 0..<8) func anyPrefixOfTheBytesGivesAPrefixOfTheRecords(seed: UInt64) throws {

@@ -13,13 +13,13 @@ extension SegmentedLog {
             segments.append(Segment(base: base, fileBytes: try file.size()))
         }
         if let last = bases.last {
-            let safe = verify == .everything ? 0 : try synchronizedBelow(last)
+            let safe = verify == .everything ? 0 : try header(of: last)?.synchronized ?? 0
             // All segments that end above the safe position, and always the last one.
             let first = bases.dropFirst().firstIndex { $0 > safe }.map { $0 - 1 } ?? bases.count - 1
             bases.append(.max)
             for index in first..<bases.count - 1 { try recoverSegment(bases[index], next: bases[index + 1], visit) }
             try truncateTail()
-            try repairHeader(last)
+            repairHeader(last)
             try openActive().synchronize()
         } else {
             mustRoll = true
@@ -47,21 +47,21 @@ extension SegmentedLog {
         }
     }
 
-    /// The position below which a power cut could not take anything, as the last segment's header tells; 0 when it is bad.
-    private func synchronizedBelow(_ last: UInt64) throws(Failure) -> UInt64 {
-        let file = try disk.open(path(SegmentHeader.name(last)), .read)
+    /// The header of a segment file; nil when a power cut took it.
+    private func header(of base: UInt64) throws(Failure) -> SegmentHeader? {
+        let file = try disk.open(path(SegmentHeader.name(base)), .read)
         let bytes = RawBytes(capacity: SegmentHeader.bytes)
         let target = UnsafeMutableRawBufferPointer(start: bytes.start, count: SegmentHeader.bytes)
-        guard try file.read(into: target, at: 0) == SegmentHeader.bytes else { return 0 }
-        return SegmentHeader(at: bytes.start, base: last)?.synchronized ?? 0
+        guard try file.read(into: target, at: 0) == SegmentHeader.bytes else { return nil }
+        return SegmentHeader(at: bytes.start, base: base)
     }
 
-    /// A power cut may have taken the header of the segment that was begun last; its base is in its name.
-    private func repairHeader(_ base: UInt64) throws(Failure) {
-        guard segments.last?.base == base, try synchronizedBelow(base) == 0 else { return }
+    /// Writes a lost header again. It only saves work at the next opening, so it may fail.
+    private func repairHeader(_ base: UInt64) {
+        guard segments.last?.base == base, (try? header(of: base)) == nil else { return }
         let bytes = RawBytes(capacity: SegmentHeader.bytes)
         SegmentHeader(base: base, synchronized: 0).encode(into: bytes.start)
-        try openActive().write([UnsafeRawBufferPointer(start: bytes.start, count: SegmentHeader.bytes)], at: 0)
+        try? openActive().write([UnsafeRawBufferPointer(start: bytes.start, count: SegmentHeader.bytes)], at: 0)
     }
 
     private func recoverSegment(

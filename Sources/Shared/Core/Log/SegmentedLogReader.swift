@@ -72,6 +72,11 @@ public final class SegmentedLogReader {
         throw Failure(.corrupt, "\(folder) has no bytes at \(position) any more; they were trimmed or lost")
     }
 
+    /// Closes the files of segments that were trimmed, so that their room on the disk is free.
+    public func closeTrimmed() throws(Failure) {
+        if window != nil || !files.isEmpty { try refresh() }
+    }
+
     private func refresh() throws(Failure) {
         do throws(Failure) {
             bases = try SegmentHeader.bases(in: folder, on: disk)
@@ -79,6 +84,9 @@ public final class SegmentedLogReader {
             if error.code != .fileMissing { throw error }
             bases = []
         }
+        let first = bases.first ?? .max
+        files.removeAll { $0.base < first }
+        if let window, window.base < first { self.window = nil }
     }
 
     /// Index of the segment whose range holds `position`; the first base is not above it. O(log segments).

@@ -33,7 +33,9 @@ public final class SpanLogReader {
         from position: LogPosition, end: LogPosition? = nil
     ) throws(Failure) -> (record: LogRecord, next: LogPosition)? {
         switch try facts.step(at: position.offset, end: end?.offset) {
-        case .end: return nil
+        case .end:
+            try payload.closeTrimmed()
+            return nil
         case .gap(let to): return (.gap(from: position, to: LogPosition(to)), LogPosition(to))
         case .record(let view):
             let next = LogPosition(view.next)
