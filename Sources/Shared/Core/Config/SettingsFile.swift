@@ -73,7 +73,7 @@ struct SettingsFile {
     }
 
     /// Nesting is three deep at most (target list, target, headers), so the recursion is bounded by `depth`.
-    private static func raw(_ node: Node, named name: String, depth: Int = 4) throws(Failure) -> RawValue? {
+    private static func raw(_ node: Node, named name: String, depth: Int = 5) throws(Failure) -> RawValue? {
         guard depth > 0 else { throw Failure(.configuration, "\(name) nests values too deeply; settings are flat") }
         switch node {
         case .scalar(let scalar):

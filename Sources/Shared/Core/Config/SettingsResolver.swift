@@ -79,7 +79,6 @@ struct SettingsResolver {
 
 /// One reader for each kind of setting.
 extension SettingsResolver {
-    /// - Parameter multiple: the default as a multiple of the window, with its description.
     mutating func duration(
         _ key: SettingKey, fallback: (value: Duration, source: SettingSource)? = nil
     ) throws(Failure) -> Duration {
@@ -160,9 +159,12 @@ extension SettingsResolver {
     mutating func dataDirectory() throws(Failure) -> String {
         let key = SettingKey.dataDir
         let standard = environment.dataDirectory(isRoot: host.isRoot)
-        let directory = try value(
+        guard standard != nil || found(key) != nil else {
+            throw Failure(
+                .configuration, "data_dir is not set, and neither XDG_STATE_HOME nor HOME is; set data_dir to a directory")
+        }
+        return try value(
             key, fallback: standard.map { ($0, .standard) }, show: { $0 }, parse: { $0.isEmpty ? nil : $0 })
-        return directory
     }
 }
 

@@ -106,7 +106,7 @@ struct TargetReader {
         let others = items.filter { !$0.hasPrefix("token=") }
         let found = token ?? tokens.first
         return DatawayTarget(
-            url: String(base), token: found.map { Secret($0) },
+            url: Secret(String(base)), token: found.map { Secret($0) },
             query: others.isEmpty ? nil : Secret(others.joined(separator: "&")), gzip: gzip)
     }
 

@@ -28,8 +28,8 @@ public enum TargetSpec: Hashable, Sendable, CustomStringConvertible {
 
 /// A Dataway or a DataKit that takes points at `/v1/write/tracing`.
 public struct DatawayTarget: Hashable, Sendable, CustomStringConvertible {
-    /// Scheme, host, port and path, without a slash at the end and without secrets.
-    public var url: String
+    /// Scheme, host, port and path, without a slash at the end; may hold a user and a password.
+    public var url: Secret
     public var token: Secret?
     /// Query items of the given URL other than the token, as written (`name=value&…`); may be secret.
     public var query: Secret?
@@ -38,12 +38,12 @@ public struct DatawayTarget: Hashable, Sendable, CustomStringConvertible {
     /// The full address of a request, token included: for the sender only, never for a log.
     public func address(path: String) -> String {
         let items = [token.map { "token=" + $0.revealed }, query?.revealed].compactMap { $0 }
-        return url + path + (items.isEmpty ? "" : "?" + items.joined(separator: "&"))
+        return url.revealed + path + (items.isEmpty ? "" : "?" + items.joined(separator: "&"))
     }
 
     public var description: String {
         let items = [token.map { "token=\($0)" }, query.map { "\($0)" }].compactMap { $0 }
-        return Secret.hidden(in: url) + (items.isEmpty ? "" : "?" + items.joined(separator: "&"))
+        return Secret.hidden(in: url.revealed) + (items.isEmpty ? "" : "?" + items.joined(separator: "&"))
             + (gzip ? "" : " (no gzip)")
     }
 }
