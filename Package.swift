@@ -38,6 +38,7 @@ let package = Package(
             name: "Shared",
             dependencies: [
                 "Linking", "CIntrinsics", "CZstd", "CDeflate",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Configuration", package: "swift-configuration"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "Yams", package: "Yams"),
@@ -76,7 +77,12 @@ let package = Package(
             dependencies: ["Linking", .product(name: "Crypto", package: "swift-crypto")], swiftSettings: ours),
         .testTarget(
             name: "SharedTests",
-            dependencies: ["Shared", .product(name: "SwiftProtobuf", package: "swift-protobuf")], swiftSettings: ours),
+            dependencies: [
+                "Shared",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "SwiftProtobuf", package: "swift-protobuf"),
+            ],
+            swiftSettings: ours),
         .testTarget(
             name: "RouterTests",
             dependencies: ["Router", .product(name: "HummingbirdTesting", package: "hummingbird")],
