@@ -68,8 +68,13 @@ let package = Package(
         .executableTarget(
             name: "Worker",
             dependencies: [
-                "SharedNet",
+                "SharedNet", "Linking", "Shared",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "AsyncHTTPClient", package: "async-http-client"),
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOHTTP1", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
             ],
             swiftSettings: ours),
         .testTarget(
@@ -87,6 +92,13 @@ let package = Package(
             name: "RouterTests",
             dependencies: ["Router", .product(name: "HummingbirdTesting", package: "hummingbird")],
             swiftSettings: ours),
-        .testTarget(name: "WorkerTests", dependencies: ["Worker"], swiftSettings: ours),
+        .testTarget(
+            name: "WorkerTests",
+            dependencies: [
+                "Worker",
+                .product(name: "NIOHTTP1", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+            ],
+            swiftSettings: ours),
     ]
 )
