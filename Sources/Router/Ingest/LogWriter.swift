@@ -4,8 +4,8 @@ import Shared
 /// What the log's thread does, round after round. Lives on that thread only.
 struct LogWriter {
     private let thread: LogWriterThread
-    private var log: any CommitLog
-    private var epoch: Epoch
+    private let log: SpanLogWriter
+    /// The newest mark: everything of that epoch and before is in the log.
     private var mark: Epoch?
     /// When the oldest commit that is not yet safe was made; nil: all are.
     private var unsafeSince: Int?
@@ -13,10 +13,10 @@ struct LogWriter {
     private var options: LogWriterThread.Options { thread.options }
     private var counters: LogWriterCounters { thread.counters }
 
-    init(thread: LogWriterThread, log: any CommitLog) {
+    init(thread: LogWriterThread, log: SpanLogWriter) {
         self.thread = thread
         self.log = log
-        epoch = log.newestEpoch ?? Epoch(0)
+        if log.newestEpoch.number > 0 { mark = Epoch(log.newestEpoch.number - 1) }
     }
 
     /// Works until the thread is stopped and nothing waits any longer.
@@ -32,16 +32,15 @@ struct LogWriter {
             switch work {
             case .commit(let bodies): commit(bodies)
             case .mark(let epoch, let done): done(drivenMark(epoch))
+            case .job(let job):
+                job(log)
+                publish()
             case nil:
-                guard !stopping else { break }
-                synchronizeIfDue()
+                if stopping { return synchronize() }
                 thread.gate.wait(nanoseconds: untilNextDuty()) { !$0.isEmpty || $0.stopping }
-                continue
             }
-            if work == nil { break }
             synchronizeIfDue()
         }
-        synchronize()
     }
 
     /// Appends one group commit and answers its senders.
@@ -49,27 +48,42 @@ struct LogWriter {
         var bodies = bodies
         while true {
             do {
-                try log.append(bodies.map(\.body), epoch: epoch)
-                if options.sync == .always { try log.synchronize() }
+                try append(bodies)
                 break
+            } catch where error.code == .limit && bodies.count > 1 {
+                // Together they do not fit a segment; one body must not be refused for its neighbours.
+                return commitOneByOne(bodies)
             } catch {
                 note(error)
-                guard error.code == .limit, waitForRoom(&bodies) else {
-                    finish(bodies, .busy(retryAfterSeconds: 2, message: "the log failed; try again"))
-                    return
+                guard error.code != .limit, waitForRoom(&bodies) else {
+                    return finish(bodies, .busy(retryAfterSeconds: 2, message: "the log failed; try again"))
                 }
                 markIfDue()
             }
         }
-        if options.sync != .always, unsafeSince == nil { unsafeSince = options.now() }
+        if unsafeSince == nil { unsafeSince = options.now() }
+        if options.sync == .always { synchronize() }
         count(bodies)
         publish()
         finish(bodies, .accepted)
     }
 
-    /// A full log: waits a little for trims. False when every sender has its 503, or the writer is to stop.
+    private func append(_ bodies: [PendingBody]) throws(Failure) {
+        guard log.bytesHeld <= UInt64(options.limits.logBytes) else {
+            throw Failure(.disk, "the span log holds \(log.bytesHeld) bytes; it takes more once targets take spans")
+        }
+        var commit = SpanCommit(epoch: log.newestEpoch, time: Int64(options.clock.wall()))
+        for body in bodies { try commit.add(payload: body.body.payload, rows: body.body.rows) }
+        _ = try log.append(commit)
+    }
+
+    private mutating func commitOneByOne(_ bodies: [PendingBody]) {
+        for body in bodies { commit([body]) }
+    }
+
+    /// A full or failing disk: waits a little. False when every sender has its 503, or the writer is to stop.
     private func waitForRoom(_ bodies: inout [PendingBody]) -> Bool {
-        thread.gate.wait(nanoseconds: options.fullRetryNanoseconds) { $0.stopping }
+        thread.gate.wait(nanoseconds: options.retryNanoseconds) { $0.stopping }
         bodies.removeAll { $0.isAnswered }
         return !bodies.isEmpty && !thread.gate.withLock { $0.stopping }
     }
@@ -90,32 +104,32 @@ struct LogWriter {
         counters.commitSpans.record(spans)
     }
 
-    /// The clock has passed an epoch border: nothing of the old epoch follows from here on.
+    /// The clock has passed an epoch border: nothing of the epochs before follows from here on.
     private mutating func markIfDue() {
-        guard let now = options.clock.epoch, mark.map({ $0 < now }) ?? true, epoch <= now else { return }
-        _ = append(mark: now)
+        guard let now = options.clock.epoch, now > log.newestEpoch else { return }
+        _ = append(mark: Epoch(now.number - 1))
     }
 
     private mutating func drivenMark(_ epoch: Epoch) -> Result<Void, Failure> {
-        guard self.epoch < epoch || mark == nil else { return .success(()) }
-        return append(mark: max(epoch, self.epoch))
+        guard epoch >= log.newestEpoch, mark.map({ $0 < epoch }) ?? true else { return .success(()) }
+        return append(mark: epoch)
     }
 
     private mutating func append(mark: Epoch) -> Result<Void, Failure> {
         do {
-            try log.appendMark(mark)
+            try log.appendMark(epoch: mark, time: Int64(options.clock.wall()))
         } catch {
             note(error)
             return .failure(error)
         }
-        epoch = mark
+        if unsafeSince == nil { unsafeSince = options.now() }
         self.mark = mark
         publish()
         return .success(())
     }
 
     private func publish() {
-        counters.logBytes.set(Int(clamping: log.bytes))
+        counters.logBytes.set(Int(clamping: log.bytesHeld))
         thread.publish(LogProgress(end: log.end, mark: mark))
     }
 
@@ -138,7 +152,7 @@ struct LogWriter {
         guard unsafeSince != nil else { return }
         let start = options.now()
         do {
-            try log.synchronize()
+            try log.sync()
             unsafeSince = nil
         } catch {
             // Tried again after the next interval; the answers given stand, as with any other delay of the sync.

@@ -16,8 +16,8 @@ final class LogWriterThread: Sendable {
         var limits = Limits()
         var clock: EpochClock
         var sync = SyncPolicy.interval(nanoseconds: 1_000_000_000)
-        /// How long the writer waits before it tries a full log again.
-        var fullRetryNanoseconds = 50_000_000
+        /// How long the writer waits before it tries a full or failing disk again.
+        var retryNanoseconds = 50_000_000
         /// Nanoseconds on a clock that never goes back.
         var now: @Sendable () -> Int = { SystemClocks.monotonicNanoseconds() }
     }
@@ -40,12 +40,13 @@ final class LogWriterThread: Sendable {
         }
     }
 
-    /// Starts the thread with a log that `open` makes on it, and the sweep for bodies that waited too long.
+    /// Starts the thread, which owns `log` from here on, and the sweep for bodies that waited too long.
     ///
     /// - Parameter eventLoop: where the sweep runs.
-    func start(on eventLoop: any EventLoop, open: @escaping @Sendable () -> any CommitLog) {
+    func start(log: sending SpanLogWriter, on eventLoop: any EventLoop) {
+        let handOver = HandOver(log: log)
         let thread = Thread { [self] in
-            var writer = LogWriter(thread: self, log: open())
+            var writer = LogWriter(thread: self, log: handOver.log)
             writer.run()
             ended.withLockWaking { $0 = true }
         }
@@ -79,7 +80,8 @@ final class LogWriterThread: Sendable {
 
     /// Appends the mark of an epoch behind everything submitted so far. `replay` drives its clock by this.
     ///
-    /// An epoch that is not newer than the newest in the log changes nothing. Throws the log's `Failure`.
+    /// The mark says that no later commit has an epoch ≤ this one; the next commits get the epoch behind it. An epoch
+    /// older than that of the log changes nothing. Throws the log's `Failure`.
     func appendMark(_ epoch: Epoch) async throws {
         try await withCheckedThrowingContinuation { (continuation: CheckedContinuation<Void, any Error>) in
             let taken = gate.withLockWaking { queue in
@@ -88,6 +90,16 @@ final class LogWriterThread: Sendable {
                 return true
             }
             if !taken { continuation.resume(throwing: Failure(.ended, "the log's writer has stopped")) }
+        }
+    }
+
+    /// Does something with the log on its thread, behind everything submitted so far (a trim, say). False: stopped.
+    @discardableResult
+    func perform(_ job: @escaping @Sendable (SpanLogWriter) -> Void) -> Bool {
+        gate.withLockWaking { queue in
+            guard !queue.stopping else { return false }
+            queue.push(job: job)
+            return true
         }
     }
 
@@ -126,4 +138,9 @@ final class LogWriterThread: Sendable {
             }
         }
     }
+}
+
+/// Carries the log to its thread: `sending` made sure that nobody else has it, which a closure cannot express.
+private struct HandOver: @unchecked Sendable {
+    let log: SpanLogWriter
 }

@@ -38,6 +38,8 @@ struct CommitQueue {
         case body(PendingBody)
         /// A mark that somebody drives time by, and whom to tell.
         case mark(Epoch, @Sendable (Result<Void, Failure>) -> Void)
+        /// Something else to be done with the log, such as a trim.
+        case job(@Sendable (SpanLogWriter) -> Void)
     }
 
     private var items: [Item] = []
@@ -59,9 +61,12 @@ struct CommitQueue {
         items.append(.mark(mark, done))
     }
 
-    /// What the writer does next: a mark, or the bodies of one commit (within the bounds, at least one).
+    mutating func push(job: @escaping @Sendable (SpanLogWriter) -> Void) { items.append(.job(job)) }
+
+    /// What the writer does next: a mark, a job, or the bodies of one commit (within the bounds, at least one).
     enum Work {
         case mark(Epoch, @Sendable (Result<Void, Failure>) -> Void)
+        case job(@Sendable (SpanLogWriter) -> Void)
         case commit([PendingBody])
     }
 
@@ -74,6 +79,10 @@ struct CommitQueue {
                 guard inFlight.isEmpty else { return .commit(inFlight) }
                 advance()
                 return .mark(epoch, done)
+            case .job(let job):
+                guard inFlight.isEmpty else { return .commit(inFlight) }
+                advance()
+                return .job(job)
             case .body(let body):
                 if body.isAnswered {
                     bytes -= body.bytes
