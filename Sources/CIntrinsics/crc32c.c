@@ -44,6 +44,10 @@ __attribute__((target("sse4.2"))) static uint32_t crc32c_sse42(uint32_t crc, con
 }
 #endif
 
+uint32_t ebpftrace_crc32c_portable(uint32_t crc, const void *bytes, size_t count) {
+    return ~crc32c_portable(~crc, bytes, count);
+}
+
 uint32_t ebpftrace_crc32c(uint32_t crc, const void *bytes, size_t count) {
     crc = ~crc;
 #if defined(__x86_64__)

@@ -7,6 +7,9 @@
 /// CRC32C (Castagnoli) of `count` bytes, continuing from `crc` (0 to begin).
 uint32_t ebpftrace_crc32c(uint32_t crc, const void *bytes, size_t count);
 
+/// The same without the processor's instruction: for other processors, and for the test that both are equal.
+uint32_t ebpftrace_crc32c_portable(uint32_t crc, const void *bytes, size_t count);
+
 /// Asks the cache to load the line at `address`; never faults.
 static inline void ebpftrace_prefetch(const void *address) { __builtin_prefetch(address, 0, 3); }
 

@@ -1,0 +1,111 @@
+import Linking
+import Testing
+
+@testable import Shared
+
+@Suite struct LedgerTests {
+    private let slice = Ledger.Slice(PartitionID(3), Epoch(7))
+
+    @Test func whatIsNeitherExportedNorDroppedIsHeld() throws {
+        var ledger = Ledger()
+        let file = try ledger.target("file")
+        let dataway = try ledger.target("dataway")
+        let sampled = try ledger.reason("sampled")
+        let refused = try ledger.reason("refused")
+        ledger.accept(slice, 100)
+        ledger.drop(slice, reason: sampled, 60)
+        ledger.export(slice, to: file, 40)
+        ledger.export(slice, to: dataway, 10)
+        ledger.drop(slice, for: dataway, reason: refused, 5)
+        #expect(ledger.held(for: file) == 0 && ledger.held(for: dataway) == 25)
+        #expect(ledger.checkBalance().isEmpty)
+        #expect(ledger.fold(through: Epoch(7)).isEmpty && ledger.openSlices == 1)
+        ledger.export(slice, to: dataway, 25)
+        #expect(ledger.fold(through: Epoch(6)).isEmpty && ledger.openSlices == 1)
+        #expect(ledger.fold(through: Epoch(7)).isEmpty && ledger.openSlices == 0)
+        #expect(ledger.accepted == 100)
+        #expect(
+            ledger.lines == [
+                .init(target: "", reason: "sampled", count: 60), .init(target: "file", reason: nil, count: 40),
+                .init(target: "dataway", reason: nil, count: 35), .init(target: "dataway", reason: "refused", count: 5),
+            ])
+    }
+
+    @Test func aSpanThatLeavesTwiceIsAViolation() throws {
+        var ledger = Ledger()
+        let file = try ledger.target("file")
+        ledger.accept(slice, 2)
+        ledger.export(slice, to: file, 3)
+        #expect(ledger.checkBalance().map(\.resolved) == [3])
+        #expect(ledger.fold(through: Epoch(9)).count == 1 && ledger.violationCount == 1)
+        // After folding, too: there is nothing left that could leave.
+        ledger.export(slice, to: file, 1)
+        #expect(ledger.checkBalance().map(\.accepted) == [0])
+    }
+
+    @Test func aRetiredTargetHoldsNothing() throws {
+        var ledger = Ledger()
+        let old = try ledger.target("old")
+        ledger.accept(slice, 9)
+        ledger.export(slice, to: old, 4)
+        ledger.retire(old, reason: try ledger.reason("target_removed"))
+        #expect(ledger.held(for: old) == 0 && ledger.checkBalance().isEmpty)
+        #expect(ledger.lines.last == .init(target: "old", reason: "target_removed", count: 5))
+    }
+
+    private func random(_ seed: UInt64) throws -> Ledger {
+        var dice = LogDice(seed: seed)
+        var ledger = Ledger()
+        let targets = [Ledger.Name.everyTarget, try ledger.target("a"), try ledger.target("é")]
+        let reasons = [try ledger.reason("sampled"), try ledger.reason("duplicate")]
+        for _ in 0..<200 {
+            let slice = Ledger.Slice(PartitionID(UInt16(dice.below(4))), Epoch(UInt64(dice.below(8))))
+            ledger.accept(slice, UInt64(dice.below(1_000)))
+            ledger.drop(slice, for: targets[dice.below(3)], reason: reasons[dice.below(2)], UInt64(dice.below(50)))
+            ledger.export(slice, to: targets[1 + dice.below(2)], UInt64(dice.below(50)))
+        }
+        _ = ledger.fold(through: Epoch(2))
+        return ledger
+    }
+
+    @Test(arguments: 0..<10) func aSnapshotInALogComesBackEqual(seed: UInt64) throws {
+        let ledger = try random(seed)
+        let disk = MemoryDisk()
+        let log = try RecordLog(disk: disk, folder: "ledger", segmentBytes: 64 << 10)
+        let position = try log.append(kind: 1, ledger.encode())
+        let bytes = try #require(try LogContents(disk, "ledger").records[position])
+        let back = try Ledger.decode(bytes)
+        #expect(back == ledger && back.lines == ledger.lines && back.checkBalance() == ledger.checkBalance())
+    }
+
+    @Test func aDamagedSnapshotIsAFailureAndNeverATrap() throws {
+        let bytes = try random(1).encode()
+        var dice = LogDice(seed: 1)
+        for length in 0..<bytes.count { #expect(throws: Failure.self) { try Ledger.decode(Array(bytes[..<length])) } }
+        for _ in 0..<5_000 {
+            var damaged = bytes
+            for _ in 0...dice.below(4) { damaged[dice.below(bytes.count)] = UInt8(dice.below(256)) }
+            guard let ledger = try? Ledger.decode(damaged) else { continue }
+            _ = (ledger.accepted, ledger.lines, ledger.held(), ledger.checkBalance())
+        }
+    }
+
+    @Test(arguments: 0..<10) func foldingChangesNoTotal(seed: UInt64) throws {
+        var dice = LogDice(seed: seed)
+        var ledger = Ledger()
+        let target = try ledger.target("file")
+        let reason = try ledger.reason("late")
+        for epoch in 0..<50 {
+            let slice = Ledger.Slice(PartitionID(0), Epoch(UInt64(epoch)))
+            let count = UInt64(10 + dice.below(100))
+            let dropped = UInt64(dice.below(10))
+            ledger.accept(slice, count)
+            ledger.drop(slice, reason: reason, dropped)
+            ledger.export(slice, to: target, count - dropped)
+        }
+        let before = (ledger.accepted, ledger.lines)
+        #expect(ledger.fold(through: Epoch(UInt64(dice.below(60)))).isEmpty)
+        #expect(ledger.accepted == before.0 && ledger.lines == before.1)
+        #expect(ledger.lines.reduce(0) { $0 + $1.count } == ledger.accepted)
+    }
+}
