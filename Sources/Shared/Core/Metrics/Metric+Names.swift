@@ -1,0 +1,121 @@
+/// Every metric of ebpftrace, in one place: the contract with dashboards and alerts.
+///
+/// `docs/metrics.md` is generated from this list (`MetricsReference.page`).
+public enum Metric {
+    // Ingest
+    public static let httpRequests = MetricDefinition(
+        "http_requests_total", .counter, labels: ["path", "status"],
+        "Requests that the agents' listener answered, by path and status.")
+    public static let connections = MetricDefinition(
+        "connections", .gauge, "Open connections of the agents' listener.")
+    public static let connectionsRefused = MetricDefinition(
+        "connections_refused_total", .counter, labels: ["reason"],
+        "Connections closed by the agents' listener: over the limit, or too slow.")
+    public static let bodies = MetricDefinition(
+        "bodies_total", .counter, labels: ["result"],
+        "Span bodies by result: accepted, refused (400), too_large (413), busy (503).")
+    public static let bodyBytes = MetricDefinition(
+        "body_bytes_total", .counter, unit: .bytes, "Bytes of accepted span bodies as received.")
+    public static let agentErrors = MetricDefinition(
+        "agent_errors_total", .counter, "Errors that agents reported to /v1/lasterror.")
+    public static let spansAccepted = MetricDefinition(
+        "spans_accepted_total", .counter, "Spans that the log took and that were answered with 200.")
+    public static let spansPassedThrough = MetricDefinition(
+        "spans_passed_through_total", .counter, labels: ["reason"],
+        "Spans that lack what linking needs, by what is missing; each becomes a trace of its own.")
+    public static let ingestQueueBytes = MetricDefinition(
+        "ingest_queue_bytes", .gauge, unit: .bytes, "Bytes of bodies that wait for the log.")
+    public static let ingestWait = MetricDefinition(
+        "ingest_wait_seconds", .histogram, unit: .seconds, buckets: latencyBuckets,
+        "Time from the arrival of a body to its answer.")
+
+    // Log
+    public static let commits = MetricDefinition("commits_total", .counter, "Group commits of the span log.")
+    public static let commitSpans = MetricDefinition(
+        "commit_spans", .histogram, buckets: countBuckets, "Spans of one group commit.")
+    public static let commitFailures = MetricDefinition(
+        "commit_failures_total", .counter, labels: ["reason"],
+        "Group commits, marks and syncs that the span log refused, by reason.")
+    public static let logSync = MetricDefinition(
+        "log_sync_seconds", .histogram, unit: .seconds, buckets: latencyBuckets, "Time of one fdatasync of the span log.")
+    public static let logBytes = MetricDefinition("log_bytes", .gauge, unit: .bytes, "Bytes that the span log holds.")
+    public static let logLag = MetricDefinition(
+        "log_lag_seconds", .gauge, unit: .seconds, labels: ["partition"],
+        "Age of the oldest facts of the partition that its owner has not read.")
+
+    // Ledger
+    public static let spansDropped = MetricDefinition(
+        "spans_dropped_total", .counter, labels: ["stage", "reason"],
+        "Spans not exported, by stage and reason (sampled and duplicate included).")
+    public static let spansExported = MetricDefinition(
+        "spans_exported_total", .counter, labels: ["target"], "Spans that the target acknowledged.")
+    public static let spansHeld = MetricDefinition(
+        "spans_held", .gauge, "Accepted spans that are neither exported nor dropped yet.")
+    public static let duplicateSpans = MetricDefinition(
+        "duplicate_spans_total", .counter, "Spans that repeated an earlier one and collapsed into it.")
+    public static let spanIDConflicts = MetricDefinition(
+        "span_id_conflicts_total", .counter, "Given span ids that another span already had; the computed id was used.")
+
+    // Linking
+    public static let edges = MetricDefinition(
+        "edges_total", .counter, labels: ["evidence"], "Parent links made, by evidence.")
+    public static let edgesRefused = MetricDefinition(
+        "edges_refused_total", .counter, labels: ["rule", "reason"],
+        "Parent links not made: ambiguous, thread_closed, cycle, limit.")
+    public static let openSpans = MetricDefinition(
+        "open_spans", .gauge, "Spans of components that are not closed yet.")
+    public static let traces = MetricDefinition(
+        "traces_total", .counter, labels: ["decision"], "Closed traces by sampling decision.")
+    public static let lateSpans = MetricDefinition(
+        "late_spans_total", .counter, labels: ["kind"], "Spans that came after their trace was closed, by what became of them.")
+    public static let partialGraphBytes = MetricDefinition(
+        "partial_graph_bytes_total", .counter, unit: .bytes, "Bytes of partial graphs published, compressed.")
+    public static let mergeSeconds = MetricDefinition(
+        "merge_seconds", .histogram, unit: .seconds, buckets: latencyBuckets, "Time of one final merge step.")
+    public static let verdictLatency = MetricDefinition(
+        "verdict_latency_seconds", .histogram, unit: .seconds, buckets: verdictBuckets,
+        "Log time from the last span of a trace to its verdict.")
+
+    // Export
+    public static let exportQueueBytes = MetricDefinition(
+        "export_queue_bytes", .gauge, unit: .bytes, labels: ["target"], "Bytes that wait for the target.")
+
+    // Processes
+    public static let stageCPU = MetricDefinition(
+        "stage_cpu_seconds_total", .counter, unit: .seconds, labels: ["stage"],
+        "CPU time of threads, by pipeline stage.")
+    public static let workerRestarts = MetricDefinition(
+        "worker_restarts_total", .counter, labels: ["ordinal"], "Times the router started a worker again.")
+    public static let workersRunning = MetricDefinition(
+        "workers_running", .gauge, "Worker processes that run at this moment.")
+    public static let clockSkew = MetricDefinition(
+        "router_clock_skew_seconds", .gauge, unit: .seconds, labels: ["router"],
+        "Difference between the newest mark of a router and that of the merger.")
+    public static let invariantViolations = MetricDefinition(
+        "invariant_violations_total", .counter, labels: ["name"], "Broken invariants; must stay 0.")
+    public static let leader = MetricDefinition("leader", .gauge, "1 in the process that merges, else 0.")
+    public static let partitionOwner = MetricDefinition(
+        "partition_owner", .gauge, labels: ["partition"], "1 for each partition that the process owns.")
+
+    /// All of them, in the order of the reference page. Names are unique (checked by a test).
+    public static let all: [MetricDefinition] = [
+        httpRequests, connections, connectionsRefused, bodies, bodyBytes, agentErrors, spansAccepted,
+        spansPassedThrough, ingestQueueBytes, ingestWait, commits, commitSpans, commitFailures, logSync, logBytes,
+        logLag, spansDropped, spansExported, spansHeld, duplicateSpans, spanIDConflicts, edges, edgesRefused,
+        openSpans, traces, lateSpans, partialGraphBytes, mergeSeconds, verdictLatency, exportQueueBytes, stageCPU,
+        workerRestarts, workersRunning, clockSkew, invariantViolations, leader, partitionOwner,
+    ]
+
+    /// 100 µs to 10 s.
+    static let latencyBuckets: [UInt64] = [
+        100_000, 300_000, 1_000_000, 3_000_000, 10_000_000, 30_000_000, 100_000_000, 300_000_000, 1_000_000_000,
+        3_000_000_000, 10_000_000_000,
+    ]
+    /// 0.5 s to 4 minutes: verdicts wait for windows.
+    static let verdictBuckets: [UInt64] = [
+        500_000_000, 1_000_000_000, 2_000_000_000, 5_000_000_000, 10_000_000_000, 20_000_000_000, 30_000_000_000,
+        60_000_000_000, 120_000_000_000, 240_000_000_000,
+    ]
+    /// 1 to 262,144 things.
+    static let countBuckets: [UInt64] = [1, 16, 64, 256, 1_024, 4_096, 16_384, 65_536, 262_144]
+}
