@@ -87,6 +87,7 @@ extension PointTemplate {
         text("cluster_name_k8s", "production-eu-1")
         text("container_id", String(repeating: "3fa9c17e5b20d846", count: 4))
         text("container_name", name)
+        text("container_runtime", "containerd")
         text("image", "shop/\(name):2.14.3")
         text("k8s_namespace", "shop")
         text("k8s_pod_name", pod)
