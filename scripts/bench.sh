@@ -3,11 +3,10 @@
 # usage: scripts/bench.sh [ebpftrace-bench arguments; none: the whole table]
 set -euo pipefail
 cd "$(dirname "$0")/.."
-scripts/release.sh linking-bench
+scripts/release.sh
 swift build --package-path Benchmarks -c release
 if [[ $# -gt 0 ]]; then
     exec Benchmarks/.build/release/ebpftrace-bench "$@"
 fi
-.build/release/linking-bench
 exec Benchmarks/.build/release/ebpftrace-bench all \
     --require 'cpu_0.1<=2.5' --require 'cpu_1.0<=4.0' --require 'pss_mb<=250' --require 'wrong<=0'

@@ -21,16 +21,27 @@ struct MetricsPage {
     /// Sum of a metric's series; nil when there is none. Where the router itself has the metric, the series it only
     /// relays from its workers (label `worker`) do not count.
     func sum(_ name: String) -> Double? {
-        let series = samples.filter { $0.name == name }
-        let own = series.filter { !$0.labels.contains("worker=") }
-        let counted = own.isEmpty ? series : own
+        let counted = own(name)
         return counted.isEmpty ? nil : counted.reduce(0) { $0 + $1.value }
     }
 
-    /// Sums of all series of a metric by the value of a label.
-    func sums(_ name: String, by label: String) -> [String: Double] {
+    /// The same by the value of a label.
+    func sums(_ name: String, by label: String) -> [String: Double] { Self.sums(own(name), by: label) }
+
+    /// Sums of all series of a metric, the relayed ones too, by the value of a label.
+    func sumsOfAllProcesses(_ name: String, by label: String) -> [String: Double] {
+        Self.sums(samples.filter { $0.name == name }, by: label)
+    }
+
+    private func own(_ name: String) -> [Sample] {
+        let series = samples.filter { $0.name == name }
+        let own = series.filter { !$0.labels.contains("worker=") }
+        return own.isEmpty ? series : own
+    }
+
+    private static func sums(_ samples: [Sample], by label: String) -> [String: Double] {
         var sums: [String: Double] = [:]
-        for sample in samples where sample.name == name {
+        for sample in samples {
             guard let start = sample.labels.range(of: "\(label)=\"") else { continue }
             sums[String(sample.labels[start...].prefix { $0 != "\"" }), default: 0] += sample.value
         }

@@ -13,6 +13,8 @@ struct RunFigures {
     /// CPU seconds by stage, as the product itself counts them.
     var stages: [String: Double] = [:]
     var dropped: [String: Double] = [:]
+    /// Spans accepted that are neither exported, dropped nor held, by the product's own metrics; should be 0.
+    var unaccounted = 0.0
     var sendSeconds = 0.0
     var drainSeconds = 0.0
     var peakBytes = 0
@@ -25,7 +27,11 @@ struct RunFigures {
     func perMillion(_ seconds: Double) -> Double { seconds * 1e6 / Double(max(1, sent.spans)) }
     var cpuPerMillion: Double { perMillion(cpuSeconds) }
     var spansPerSecond: Double { Double(sent.spans) / max(sendSeconds, 1e-9) }
-    var failures: Int { sent.failures + received.unreadable + (isDrained ? 0 : 1) + (stoppedCleanly ? 0 : 1) }
+    /// Everything that went wrong apart from the content of the spans.
+    var failures: Int {
+        let broken = [!isDrained, !stoppedCleanly, unaccounted != 0].filter { $0 }.count
+        return sent.failures + received.unreadable + broken
+    }
 }
 
 /// One run of the whole pipeline: generator → sender → product → sink → check.
@@ -104,12 +110,18 @@ private struct Usage {
     private let processes: [ProcessUsage]
     private let stages: [String: Double]
     private let dropped: [String: Double]
+    private let accepted: Double?
+    private let exported: Double
+    private let held: Double
 
     init(_ router: RouterProcess) {
         let page = router.metrics()
         processes = ProcessUsage.family(of: router.processID)
-        stages = page?.sums("ebpftrace_stage_cpu_seconds_total", by: "stage") ?? [:]
+        stages = page?.sumsOfAllProcesses("ebpftrace_stage_cpu_seconds_total", by: "stage") ?? [:]
         dropped = page?.sums("ebpftrace_spans_dropped_total", by: "reason") ?? [:]
+        accepted = page?.sum("ebpftrace_spans_accepted_total")
+        exported = page?.sum("ebpftrace_spans_exported_total") ?? 0
+        held = page?.sum("ebpftrace_spans_held") ?? 0
     }
 
     func subtract(_ before: Usage, into figures: inout RunFigures) {
@@ -119,5 +131,7 @@ private struct Usage {
         }
         figures.stages = stages.merging(before.stages) { $0 - $1 }
         figures.dropped = dropped
+        let ended = exported + held + dropped.values.reduce(0, +)
+        figures.unaccounted = accepted.map { $0 - ended } ?? 0
     }
 }

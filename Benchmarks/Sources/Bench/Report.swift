@@ -99,7 +99,8 @@ struct Report {
         if run.truth.wrong > 0 { lines.append("- WRONG: \(run.truth)") }
         if run.failures > 0 {
             lines.append("- FAILED: bodies \(run.sent.failures), unreadable \(run.received.unreadable), "
-                + "drained \(run.isDrained), stopped cleanly \(run.stoppedCleanly)")
+                + "drained \(run.isDrained), stopped cleanly \(run.stoppedCleanly), "
+                + "unaccounted \(fixed(run.unaccounted, 0))")
         }
         return lines
     }
