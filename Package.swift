@@ -77,6 +77,11 @@ let package = Package(
                 .product(name: "NIOPosix", package: "swift-nio"),
             ],
             swiftSettings: ours),
+        // Gates that call into the product; no products of the package. Sources beside the nested Benchmarks package,
+        // targets here, where the modules they measure are compiled anyway.
+        .executableTarget(
+            name: "decode-gate", dependencies: ["Linking", "Shared"], path: "Benchmarks/Gates/DecodeGate",
+            swiftSettings: ours),
         .testTarget(
             name: "LinkingTests",
             dependencies: ["Linking", .product(name: "Crypto", package: "swift-crypto")], swiftSettings: ours),

@@ -1,0 +1,123 @@
+import LoadModel
+
+/// What a measurement is asked to do.
+struct Options {
+    var command = "all"
+    var router = ".build/release/ebpftrace-router"
+    var load = LoadSettings()
+    var workers = 2
+    var connections = 4
+    var window = "2s"
+    var samplingRates = [0.1, 1.0]
+    var runs = 3
+    /// Spans a second; 0: as fast as the router takes them.
+    var pace = 0.0
+    /// Seconds between two deliveries of one agent; 0: a body is sent when it is full.
+    var agentFlush = 0.0
+    var steadySeconds = 90.0
+    var timeoutSeconds = 180.0
+    var routerArguments: [String] = []
+    var targetQuery = "token=bench"
+    var jsonPath: String?
+    var outPath: String?
+    var requirements: [String] = []
+    var keepsData = false
+    var isGzip = false
+
+    static let help = """
+        usage: ebpftrace-bench [all|run|steady|generate|self-test] [options]      (from the repository's root)
+
+          all         CPU at each sampling rate, the minimum of several runs, then steady   (default)
+          run         CPU only
+          steady      memory: paced load, window 20 s, agents that deliver every 10 s
+          generate    write the bodies to --out FILE as one PBPoints message
+          self-test   generator, sender, sink and truth check against each other, without the product
+
+          --router PATH          default .build/release/ebpftrace-router
+          --spans N              spans of one run (1000000)
+          --sampling-rate R      may be repeated (0.1 and 1.0)
+          --runs N               runs of each rate (3)
+          --profile plain|cluster  about 630 or 1030 bytes a point (plain)
+          --window D             of the CPU runs (2s)
+          --workers N            worker processes (2)
+          --connections N        agents' connections (4)
+          --pace N               spans a second; 0: as fast as they are taken (0)
+          --agent-flush S        seconds between deliveries of one agent; 0: whenever a body is full (0)
+          --seconds S            length of steady (90)
+          --translated-share X   share of the services behind a cluster address (0.25)
+          --seed N               of the generator (1)
+          --target-query Q       query of the Dataway target (token=bench)
+          --gzip                 let the product compress what it exports
+          --router-argument A    handed to the router; may be repeated
+          --timeout S            longest wait for the end of one run (180)
+          --json FILE            the figures as JSON
+          --require 'NAME<=X'    exit 1 when it does not hold; NAME: cpu_0.1, cpu_1.0, …, pss_mb, wrong, failures
+          --keep                 leave the data directories
+        """
+
+    /// The options of a command line; a sentence about what is wrong with it otherwise.
+    static func parse(_ arguments: [String]) -> Result<Options, UsageProblem> {
+        var options = Options()
+        var rest = arguments[...]
+        if let first = rest.first, !first.hasPrefix("-") { options.command = rest.removeFirst() }
+        var rates: [Double] = []
+        while let name = rest.popFirst() {
+            if name == "--keep" || name == "--gzip" {
+                if name == "--keep" { options.keepsData = true } else { options.isGzip = true }
+                continue
+            }
+            guard let value = rest.popFirst() else { return .failure(UsageProblem(text: "\(name) needs a value")) }
+            if name == "--sampling-rate" {
+                guard let rate = Double(value), (0...1).contains(rate) else {
+                    return .failure(UsageProblem(text: "\(value) is no sampling rate: 0 to 1"))
+                }
+                rates.append(rate)
+            } else if !options.set(name, value) {
+                return .failure(UsageProblem(text: "\(name) \(value): unknown option or bad value; see --help"))
+            }
+        }
+        if !rates.isEmpty { options.samplingRates = rates }
+        return .success(options)
+    }
+
+    private mutating func set(_ name: String, _ value: String) -> Bool {
+        switch name {
+        case "--router": router = value
+        case "--window": window = value
+        case "--target-query": targetQuery = value
+        case "--router-argument": routerArguments.append(value)
+        case "--json": jsonPath = value
+        case "--out": outPath = value
+        case "--require": requirements.append(value)
+        case "--profile":
+            guard let profile = Profile(rawValue: value) else { return false }
+            load.profile = profile
+        default: return setNumber(name, value)
+        }
+        return true
+    }
+
+    private mutating func setNumber(_ name: String, _ value: String) -> Bool {
+        guard let number = Double(value), number >= 0, number <= 4e9 else { return false }
+        let count = Int(number)
+        switch name {
+        case "--spans" where count > 0: load.spanCount = count
+        case "--runs" where count > 0: runs = count
+        case "--workers" where count > 0: workers = count
+        case "--connections" where count > 0: connections = count
+        case "--seed": load.seed = UInt64(count)
+        case "--translated-share": load.translatedShare = number
+        case "--pace": pace = number
+        case "--agent-flush": agentFlush = number
+        case "--seconds": steadySeconds = number
+        case "--timeout": timeoutSeconds = number
+        default: return false
+        }
+        return true
+    }
+}
+
+/// What is wrong with a command line.
+struct UsageProblem: Error {
+    var text: String
+}

@@ -1,0 +1,94 @@
+import Glibc
+import LoadNet
+
+/// CPU time and memory of a process, from /proc.
+struct ProcessUsage {
+    var processID: pid_t
+    var name: String
+    var parent: pid_t
+    /// User and system time of the process, seconds, with that of its children that ended and were waited for.
+    var userSeconds: Double
+    var systemSeconds: Double
+    var cpuSeconds: Double { userSeconds + systemSeconds }
+
+    /// nil when there is no such process.
+    init?(_ processID: pid_t) {
+        guard let text = readFile("/proc/\(processID)/stat"), let open = text.firstIndex(of: "("),
+            let close = text.lastIndex(of: ")")
+        else { return nil }
+        let fields = text[text.index(after: close)...].split(separator: " ")
+        guard fields.count > 14, fields[0] != "Z", let parent = pid_t(fields[1]) else { return nil }
+        let ticks = fields[11...14].compactMap { Double($0) }
+        guard ticks.count == 4 else { return nil }
+        let perSecond = Double(sysconf(Int32(_SC_CLK_TCK)))
+        self.processID = processID
+        name = String(text[text.index(after: open)..<close])
+        self.parent = parent
+        userSeconds = (ticks[0] + ticks[2]) / perSecond
+        systemSeconds = (ticks[1] + ticks[3]) / perSecond
+    }
+
+    /// A process and everything below it.
+    static func family(of root: pid_t) -> [ProcessUsage] {
+        let all = names(in: "/proc").compactMap { pid_t($0) }.compactMap { ProcessUsage($0) }
+        var members: Set<pid_t> = [root]
+        var grew = true
+        while grew {
+            let more = all.filter { members.contains($0.parent) && !members.contains($0.processID) }
+            members.formUnion(more.map(\.processID))
+            grew = !more.isEmpty
+        }
+        return all.filter { members.contains($0.processID) }.sorted { $0.processID < $1.processID }
+    }
+
+    /// Proportional set size, bytes; 0 when it cannot be read.
+    static func proportionalSetSize(_ processID: pid_t) -> Int {
+        guard let text = readFile("/proc/\(processID)/smaps_rollup") else { return 0 }
+        for line in text.split(separator: "\n") where line.hasPrefix("Pss:") {
+            return (Int(line.split(separator: " ")[1]) ?? 0) << 10
+        }
+        return 0
+    }
+}
+
+/// Takes the sum of the memory of a process and its children twice a second, and keeps the largest.
+final class MemorySampler: @unchecked Sendable {
+    private let root: pid_t
+    private var peak = 0
+    private var isStopped = false
+    private var thread = pthread_t()
+    private var lock = pthread_mutex_t()
+
+    init(root: pid_t) {
+        self.root = root
+        pthread_mutex_init(&lock, nil)
+        let this = Unmanaged.passUnretained(self).toOpaque()
+        let result = pthread_create(&thread, nil, { argument in
+            guard let argument else { return nil }
+            Unmanaged<MemorySampler>.fromOpaque(argument).takeUnretainedValue().run()
+            return nil
+        }, this)
+        precondition(result == 0, "no thread can be started")
+    }
+
+    /// Ends the sampling; the peak in bytes. Call once, before the sampler is let go.
+    func stop() -> Int {
+        pthread_mutex_lock(&lock)
+        isStopped = true
+        pthread_mutex_unlock(&lock)
+        pthread_join(thread, nil)
+        return peak
+    }
+
+    private func run() {
+        while true {
+            pthread_mutex_lock(&lock)
+            let ends = isStopped
+            pthread_mutex_unlock(&lock)
+            if ends { return }
+            let sum = ProcessUsage.family(of: root).reduce(0) { $0 + ProcessUsage.proportionalSetSize($1.processID) }
+            peak = max(peak, sum)
+            sleepNanoseconds(500_000_000)
+        }
+    }
+}

@@ -1,0 +1,12 @@
+#!/usr/bin/env bash
+# Builds the two programs and the load generator in release, then measures (docs/benchmarks.md tells how).
+# usage: scripts/bench.sh [ebpftrace-bench arguments; none: the whole table]
+set -euo pipefail
+cd "$(dirname "$0")/.."
+scripts/release.sh
+swift build --package-path Benchmarks -c release
+if [[ $# -gt 0 ]]; then
+    exec Benchmarks/.build/release/ebpftrace-bench "$@"
+fi
+exec Benchmarks/.build/release/ebpftrace-bench all \
+    --require 'cpu_0.1<=2.5' --require 'cpu_1.0<=4.0' --require 'pss_mb<=250' --require 'wrong<=0'

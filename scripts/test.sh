@@ -1,0 +1,16 @@
+#!/usr/bin/env bash
+# All checks in one order: text, release build, debug build, tests, gates. One build of each kind.
+# Leaves the result of the tests in .build/tests-swift-testing.xml.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+step() { printf '\n== %s (%d s so far)\n' "$1" "$SECONDS"; }
+
+rm -f .build/tests.xml .build/tests-swift-testing.xml
+step "tidy";          scripts/tidy.sh
+step "release build"; scripts/release.sh decode-gate
+step "debug build";   swift build --build-tests
+step "tests"
+EBPFTRACE_BIN="$PWD/.build/release" \
+    swift test --skip-build --disable-xctest --xunit-output .build/tests.xml
+step "gates";         scripts/gates.sh
+step "done"
