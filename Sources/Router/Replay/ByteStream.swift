@@ -61,7 +61,7 @@ final class FileStream: ByteStream {
 
     /// The failure of a compressed file that stops too early.
     func endsEarly() -> Failure {
-        Failure(.badInput, "\(path) ends in the middle of compressed data, after \(position) bytes; copy it again whole")
+        Failure(.badInput, "\(path) ends inside compressed data, after \(position) bytes; copy it again whole")
     }
 
     /// The failure of a compressed file whose content makes no sense.

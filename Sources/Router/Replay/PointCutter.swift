@@ -114,7 +114,8 @@ extension PointCutter {
             let byte = window[place]
             place += 1
             if escaped {
-                escaped = false
+                // In names only `,`, `=` and blanks are escaped: of two backslashes the second still escapes.
+                escaped = byte == UInt8(ascii: "\\") && text != .string
                 if byte != UInt8(ascii: "\n") { continue }
             }
             if byte == UInt8(ascii: "\n") { line += 1 }

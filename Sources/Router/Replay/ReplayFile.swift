@@ -12,7 +12,7 @@ final class ReplayFile {
 
     private let form: ReplayForm
     private let timed: Bool
-    private let transcoder: ReplayTranscoder
+    private var transcoder = ReplayTranscoder()
     private let file: FileStream
     private var reader: PointReader
     /// Index of the batch that the next point belongs to.
@@ -25,7 +25,7 @@ final class ReplayFile {
     /// Opens a file and the timeline beside it.
     /// - Throws: `Failure(.fileMissing)`, `Failure(.usage)` for a name that does not tell the form,
     ///   `Failure(.badInput)` for a bad timeline, or for none when `timed`.
-    init(path: String, timed: Bool, limits: Limits = Limits(), transcoder: ReplayTranscoder = .standard) throws {
+    init(path: String, timed: Bool, limits: Limits = Limits()) throws {
         guard let form = ReplayForm(fileName: path) else {
             throw Failure(.usage, "the name of \(path) does not tell its form; it must end in \(ReplayForm.endings)")
         }
@@ -39,7 +39,6 @@ final class ReplayFile {
         self.path = path
         self.form = form
         self.timed = timed
-        self.transcoder = transcoder
         reader = PointReader(
             stream: try file.unpacked(form.packing), path: path,
             cutter: PointCutter(form: form.points, largestPoint: limits.pointBytes))
@@ -73,8 +72,8 @@ final class ReplayFile {
         if gathered.count == 0 { return nil }
         if timeline != nil, batch == nil { throw timelineDiffers() }
         return ReplayBody(
-            bytes: try transcode(gathered, firstPoint: firstPoint), points: gathered.count,
-            arrival: timed ? batch?.arrival : nil, agent: batch?.agent, file: path, firstPoint: firstPoint)
+            bytes: try protobuf(of: gathered, firstPoint: firstPoint, now: batch?.arrival ?? 0),
+            points: gathered.count, arrival: timed ? batch?.arrival : nil, agent: batch?.agent, file: path, firstPoint: firstPoint)
     }
 
     /// The batch of the next point; nil without timeline, or beyond its end.
@@ -102,13 +101,13 @@ final class ReplayFile {
     }
 
     /// Turns gathered points into protobuf; on failure names the first point that cannot be read.
-    private func transcode(_ gathered: GatheredPoints, firstPoint: Int) throws -> [UInt8] {
+    private func protobuf(of gathered: GatheredPoints, firstPoint: Int, now: Int64) throws -> [UInt8] {
         if form.points == .protobuf { return gathered.bytes }
         do {
-            return try transcoder.transcode(form.points, gathered.bytes)
+            return try transcoder.protobuf(gathered.bytes, form: form.points, now: now)
         } catch {
             for (index, line) in gathered.lines.enumerated() {
-                do { _ = try transcoder.transcode(form.points, gathered.point(index)) } catch {
+                do { _ = try transcoder.protobuf(gathered.point(index), form: form.points, now: now) } catch {
                     throw unreadable("line \(line)", because: error)
                 }
             }

@@ -24,13 +24,11 @@ final class ReplayInput {
     ///   - paths: files or directories, at least one.
     ///   - timed: take arrival times from the timeline beside each file, and merge the files by them.
     /// - Throws: `Failure(.usage)`, `Failure(.fileMissing)`, `Failure(.badInput)`.
-    init(
-        paths: [String], timed: Bool, limits: Limits = Limits(), transcoder: ReplayTranscoder = .standard
-    ) throws {
+    init(paths: [String], timed: Bool, limits: Limits = Limits()) throws {
         if paths.isEmpty { throw Failure(.usage, "name at least one file to replay (\(ReplayForm.endings))") }
         self.timed = timed
         files = try paths.map {
-            try ReplayFile(path: Self.inputFile(at: $0), timed: timed, limits: limits, transcoder: transcoder)
+            try ReplayFile(path: Self.inputFile(at: $0), timed: timed, limits: limits)
         }
         if timed { heads = try files.map { try $0.next() } }
     }

@@ -187,12 +187,12 @@ extension ReplayPoster {
         case 400, 413: return .refused(status: status, text: text, retries: retries)
         case 401, 403:
             return .gaveUp(
-                Failure(.unavailable, "\(target.shown) answers \(status); give its token: --to '\(target.shown)?token=…'"))
+                Failure(.unavailable, "\(target.shown) answers \(status); add its token: --to 'http://…?token=…'"))
         default:
             return .gaveUp(
                 Failure(
                     .unavailable,
-                    "\(target.shown) answers \(status) to /v1/bpftracing; name the agents' address of a router (port 9529)"))
+                    "\(target.shown) answers \(status) to /v1/bpftracing; name a router's agents' address (port 9529)"))
         }
     }
 

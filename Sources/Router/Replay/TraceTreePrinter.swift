@@ -42,7 +42,8 @@ struct TraceTreePrinter: Sendable {
         let rows = shown.map { row(for: $0, span: forest.spans[$0.span], prefix: rails.prefix(of: $0)) }
         let left = min(width - 26, rows.map { Self.columns($0.left) }.max() ?? 0)
         lines += rows.map { line(for: $0, left: left) }
-        if trace.nodes.count > shown.count { lines.append("… and \(Figures.count(trace.nodes.count - shown.count)) more") }
+        let more = trace.nodes.count - shown.count
+        if more > 0 { lines.append("… and \(Figures.count(more)) more") }
         return lines.joined(separator: "\n") + "\n"
     }
 
