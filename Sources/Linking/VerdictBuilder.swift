@@ -48,6 +48,11 @@ public struct VerdictBuilder {
         rows.append(Row(slot: slot, row: row, kept: UInt32(kept.count)))
     }
 
+    /// Takes rows out that have a verdict already (a merge that runs again after a restart).
+    public mutating func leaveOut(_ isDecided: (RouterOrdinal, LogPosition, UInt32) -> Bool) {
+        rows.removeAll { isDecided(commits[Int($0.slot)].router, commits[Int($0.slot)].position, $0.row) }
+    }
+
     /// Writes what was collected as blocks of at most `spansPerBlock` spans, in the order of the log, and starts anew.
     public mutating func finish(watermark: Epoch, spansPerBlock: Int) -> [[UInt8]] {
         defer { self = VerdictBuilder() }

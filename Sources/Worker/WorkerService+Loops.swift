@@ -53,7 +53,10 @@ extension WorkerService {
             router: RouterOrdinal(welcome.router), owned: welcome.firstPartition..<welcome.endPartition,
             epochNanoseconds: welcome.epochNanoseconds, log: SpanLogReader(disk: disk, folder: directory.spanLog))
         var position: UInt64 = 0
-        while let new = await ends.wait(until: { [position] in $0.verdicts > position }) {
+        var isFlushed = false
+        while let new = await ends.wait(until: { [position, isFlushed] in
+            $0.verdicts > position || ($0.areFinal && !isFlushed)
+        }) {
             while position < new.verdicts, !ends.isClosed {
                 do {
                     guard let (entry, next) = try verdicts.next(from: position, end: new.verdicts) else { break }
@@ -66,6 +69,9 @@ extension WorkerService {
                     try? await Task.sleep(for: .milliseconds(500))
                 }
             }
+            guard new.areFinal, position >= new.verdicts, !ends.isClosed else { continue }
+            await fanOut.flush()
+            isFlushed = true
         }
     }
 

@@ -99,6 +99,7 @@ struct LogWriter {
 
     private func count(_ bodies: [PendingBody]) {
         let spans = bodies.reduce(0) { $0 + $1.body.rows.count }
+        for body in bodies { options.onCommit(body.body.rows, log.newestEpoch) }
         counters.accepted.add(spans)
         counters.commits.add()
         counters.commitSpans.record(spans)

@@ -18,6 +18,8 @@ final class LogWriterThread: Sendable {
         var sync = SyncPolicy.interval(nanoseconds: 1_000_000_000)
         /// How long the writer waits before it tries a full or failing disk again.
         var retryNanoseconds = 50_000_000
+        /// Told, on the writer's thread, what each body of a commit brought and in which epoch.
+        var onCommit: @Sendable ([FactsRow], Epoch) -> Void = { _, _ in }
         /// Nanoseconds on a clock that never goes back.
         var now: @Sendable () -> Int = { SystemClocks.monotonicNanoseconds() }
     }

@@ -12,6 +12,8 @@ struct WorkerProgram: Sendable {
     var executable: String
     /// Arguments of the worker with this ordinal, without the program's name.
     var arguments: @Sendable (_ ordinal: Int) -> [String]
+    /// Variables set over the router's own environment; the settings of the worker (flags can be read by anybody).
+    var environment: [String: String] = [:]
 
     /// The real worker: `run --router URL --ordinal K --workers N --worker-listen …`.
     ///

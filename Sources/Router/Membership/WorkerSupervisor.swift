@@ -129,6 +129,14 @@ final class WorkerSupervisor: Service, Sendable {
 }
 
 extension WorkerSupervisor {
+    /// The router's environment with the worker's settings over it. The settings file is the router's alone.
+    private var environment: Environment {
+        var updates: [Environment.Key: String?] = [:]
+        for (name, value) in program.environment { updates[Environment.Key(stringLiteral: name)] = value }
+        if !program.environment.isEmpty { updates["EBPFTRACE_CONFIG"] = .some(nil) }
+        return .inherit.updating(updates)
+    }
+
     /// Starts one process and returns, when it has ended, why.
     private func launch(_ ordinal: Int) async -> String {
         do {
@@ -138,6 +146,7 @@ extension WorkerSupervisor {
             options.teardownSequence = [.gracefulShutDown(allowedDurationToNextStep: stopBound)]
             let result = try await Subprocess.run(
                 .path(FilePath(program.executable)), arguments: Arguments(program.arguments(ordinal)),
+                environment: environment,
                 platformOptions: options, input: .fileDescriptor(read, closeAfterSpawningProcess: true),
                 output: .sequence, error: .currentStandardError
             ) { execution in

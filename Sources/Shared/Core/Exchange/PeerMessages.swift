@@ -53,11 +53,13 @@ public struct WorkerWelcome: Codable, Sendable, Equatable {
     public var reportedEpoch: UInt64?
     /// The first epoch that this run of the router counted itself; what is older the worker reports as taken over.
     public var firstOwnEpoch: UInt64
+    /// A replay: files are written as parts to be joined, and need not survive a power cut.
+    public var isReplay: Bool
 
     public init(
         dataDirectory: String, logIdentity: String, router: UInt16, firstPartition: UInt16, endPartition: UInt16,
         epochNanoseconds: Int, lateWindowEpochs: UInt64?, acknowledgedVerdicts: UInt64, reportedEpoch: UInt64?,
-        firstOwnEpoch: UInt64
+        firstOwnEpoch: UInt64, isReplay: Bool
     ) {
         self.dataDirectory = dataDirectory
         self.logIdentity = logIdentity
@@ -69,6 +71,7 @@ public struct WorkerWelcome: Codable, Sendable, Equatable {
         self.acknowledgedVerdicts = acknowledgedVerdicts
         self.reportedEpoch = reportedEpoch
         self.firstOwnEpoch = firstOwnEpoch
+        self.isReplay = isReplay
     }
 }
 
@@ -76,10 +79,13 @@ public struct WorkerWelcome: Codable, Sendable, Equatable {
 public struct PeerEnds: Codable, Sendable, Equatable {
     public var facts: UInt64
     public var verdicts: UInt64
+    /// Nothing follows: the end of a replay. Targets finish what they hold.
+    public var areFinal: Bool
 
-    public init(facts: UInt64, verdicts: UInt64) {
+    public init(facts: UInt64, verdicts: UInt64, areFinal: Bool = false) {
         self.facts = facts
         self.verdicts = verdicts
+        self.areFinal = areFinal
     }
 }
 

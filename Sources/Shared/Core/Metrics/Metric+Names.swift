@@ -80,6 +80,15 @@ public enum Metric {
     public static let exportQueueBytes = MetricDefinition(
         "export_queue_bytes", .gauge, unit: .bytes, labels: ["target"], "Bytes that wait for the target.")
 
+    public static let exportRetries = MetricDefinition(
+        "export_retries_total", .counter, labels: ["target", "reason"], "Attempts repeated after a failure.")
+    public static let exportRequests = MetricDefinition(
+        "export_requests_total", .counter, labels: ["target", "status"],
+        "Requests to the target by status of the answer; 0: no answer.")
+    public static let beyondDataUsage = MetricDefinition(
+        "export_beyond_data_usage", .gauge, labels: ["target"],
+        "1 while the receiver says that the paid amount of data is used up.")
+
     // Processes
     public static let stageCPU = MetricDefinition(
         "stage_cpu_seconds_total", .counter, unit: .seconds, labels: ["stage"],
@@ -102,7 +111,8 @@ public enum Metric {
         httpRequests, connections, connectionsRefused, bodies, bodyBytes, agentErrors, spansAccepted,
         spansPassedThrough, ingestQueueBytes, ingestWait, commits, commitSpans, commitFailures, logSync, logBytes,
         logLag, spansDropped, spansExported, spansHeld, duplicateSpans, spanIDConflicts, edges, edgesRefused,
-        openSpans, traces, lateSpans, partialGraphBytes, mergeSeconds, verdictLatency, exportQueueBytes, stageCPU,
+        openSpans, traces, lateSpans, partialGraphBytes, mergeSeconds, verdictLatency, exportQueueBytes, exportRetries,
+        exportRequests, beyondDataUsage, stageCPU,
         workerRestarts, workersRunning, clockSkew, invariantViolations, leader, partitionOwner,
     ]
 
