@@ -166,6 +166,18 @@ import Testing
         }
     }
 
+    @Test func aFailedAppendLeavesNothingBehindTheEnd() throws {
+        let disk = MemoryDisk()
+        let log = try RecordLog(disk: disk, folder: "log", segmentBytes: 4096)
+        disk.failWrites(after: 900)
+        #expect(throws: Failure.self) { try log.append(kind: 1, [UInt8](repeating: 0xff, count: 1_000)) }
+        disk.failWrites(after: nil)
+        let position = try log.append(kind: 1, [1])
+        #expect(position == 0)
+        let file = try disk.contents("log/0000000000000000.seg", limit: 4096)
+        #expect(file.count == 4096 && file.dropFirst(32 + Int(log.end)).allSatisfy { $0 == 0 })
+    }
+
     @Test func fewQuarantinedFilesAreKept() throws {
         let disk = MemoryDisk()
         let log = try RecordLog(disk: disk, folder: "log", segmentBytes: 4096)
