@@ -1,5 +1,6 @@
-import Shared
 import Testing
+
+@testable import Shared
 
 /// Resolves settings in tests without touching the machine.
 struct ConfigCase {
@@ -9,13 +10,28 @@ struct ConfigCase {
     var host = HostFacts(name: "node-7", address: "10.1.2.3", isRoot: true)
 
     func router() throws -> RouterSettings {
-        try RouterSettings.resolve(
+        if let layer = plainLayer {
+            var resolver = try SettingsResolver(flags: layer, environment: environment, host: host, readFile: read)
+            return try RouterSettings(&resolver)
+        }
+        return try RouterSettings.resolve(
             flags: try RouterFlags.parse(arguments), environment: environment, host: host, readFile: read)
     }
 
     func worker() throws -> WorkerSettings {
-        try WorkerSettings.resolve(
+        if let layer = plainLayer {
+            var resolver = try SettingsResolver(flags: layer, environment: environment, host: host, readFile: read)
+            return try WorkerSettings(&resolver)
+        }
+        return try WorkerSettings.resolve(
             flags: try WorkerFlags.parse(arguments), environment: environment, host: host, readFile: read)
+    }
+
+    /// The flags where there are none but `--config`: a parse takes 70 ms in a debug build.
+    private var plainLayer: SettingsLayer? {
+        if arguments.isEmpty { return [:] }
+        guard arguments.count == 2, arguments[0] == "--config" else { return nil }
+        return ["config": FoundValue(value: .text(arguments[1]), source: .flag("--config"))]
     }
 
     private func read(_ path: String) throws(Failure) -> String {
