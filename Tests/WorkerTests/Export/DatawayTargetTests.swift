@@ -101,10 +101,11 @@ import Testing
 
     @Test func aHangAndABrokenConnectionAreRetried() async throws {
         let server = MiniServer { $0 == 0 ? .hang : $0 == 2 ? .close : .answer(200) }
-        let fanOut = try fanOut(port: try await server.start(), requestTimeout: .milliseconds(300))
+        let fanOut = try fanOut(port: try await server.start(), requestTimeout: .seconds(1))
         try await submitAll(fanOut)
         await fanOut.close(grace: .seconds(20))
-        #expect(idsTaken(server).elementsEqual(0..<600))
+        // On a slow machine an answer may come after the time-out: then its body comes again, with the same ids.
+        #expect(Set(idsTaken(server)).sorted().elementsEqual(0..<600))
         #expect(recorder.spans("dataway") == 600)
         #expect(recorder.state.withLock { $0.retries["network", default: 0] } >= 2)
         await server.die()
