@@ -51,7 +51,8 @@ enum RetryAfter {
     /// Nil for what is neither, or lies in the past.
     static func parse(_ text: String, unixSeconds: Int64) -> Duration? {
         let trimmed = text.drop { $0 == " " }.prefix(64)
-        if let seconds = Int64(trimmed.filter { $0 != " " }) {
+        let words = trimmed.split(separator: " ")
+        if words.count == 1, let seconds = Int64(words[0]) {
             return seconds >= 0 ? .seconds(min(seconds, 86_400)) : nil
         }
         guard let date = date(trimmed) else { return nil }

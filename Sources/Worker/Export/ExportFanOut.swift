@@ -72,9 +72,12 @@ actor ExportFanOut {
         timer.cancel()
         let isOnTime = !targets.contains { $0.queue.isClosed }
         for target in targets { target.queue.close() }
-        running?.cancel()
-        // A target that missed the grace may hang in a call that cannot be cancelled; the process ends anyway.
-        if isOnTime { await running?.value }
+        if isOnTime {
+            await running?.value
+        } else {
+            // A target that missed the grace may hang in a call that cannot be cancelled; the process ends anyway.
+            running?.cancel()
+        }
     }
 
     /// No block up to and including this one is submitted again, in this process or after a restart.

@@ -1,5 +1,6 @@
 import Linking
 import NIOCore
+import Shared
 
 /// Turns a batch into chunks of one form; called once per batch and form.
 protocol SpanEncoder: Sendable {
@@ -86,5 +87,26 @@ struct ChunkBuilder {
         }
         return rest.filter { $0.value > 0 }.map { PartitionCount(partition: $0.key, spans: $0.value) }
             .sorted { $0.partition < $1.partition }
+    }
+}
+
+/// Splices the verdict's ids into the original bytes: what targets get.
+struct SplicingEncoder: SpanEncoder {
+    let rules: ExportRules
+
+    func encode(_ batch: ExportBatch, as format: ExportFormat, bytesMax: Int) -> EncodedBatch {
+        var splicer = PointSplicer(rules: rules)
+        switch format {
+        case .protobuf:
+            return ChunkBuilder.encode(batch, bytesMax: bytesMax) { point, verdict, bytes in
+                splicer.appendProtobuf(point, verdict: verdict, to: &bytes)
+            }
+        case .jsonLines:
+            return ChunkBuilder.encode(batch, bytesMax: bytesMax) { point, verdict, bytes in
+                splicer.appendJSONLine(point, verdict: verdict, to: &bytes)
+            }
+        case .none:
+            return EncodedBatch()
+        }
     }
 }

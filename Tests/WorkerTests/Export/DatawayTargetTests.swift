@@ -40,7 +40,7 @@ import Testing
         await fanOut.flush()
         #expect(fanOut.acknowledged == VerdictBlockID(3))
         await fanOut.close(grace: .seconds(5))
-        #expect(idsTaken(server) == Array(0..<600))
+        #expect(idsTaken(server).elementsEqual(0..<600))
         #expect(recorder.spans("dataway") == 600)
         for request in server.requests {
             #expect(request.uri == "/v1/write/tracing?token=tkn_secret&x=1")
@@ -93,7 +93,7 @@ import Testing
         let fanOut = try fanOut(port: try await server.start())
         try await submitAll(fanOut)
         await fanOut.close(grace: .seconds(20))
-        #expect(idsTaken(server) == Array(0..<600))
+        #expect(idsTaken(server).elementsEqual(0..<600))
         #expect(recorder.spans("dataway") == 600)
         #expect(recorder.state.withLock { $0.retries["http_\(status)"] } == 5)
         await server.die()
@@ -101,10 +101,11 @@ import Testing
 
     @Test func aHangAndABrokenConnectionAreRetried() async throws {
         let server = MiniServer { $0 == 0 ? .hang : $0 == 2 ? .close : .answer(200) }
-        let fanOut = try fanOut(port: try await server.start(), requestTimeout: .milliseconds(300))
+        let fanOut = try fanOut(port: try await server.start(), requestTimeout: .seconds(1))
         try await submitAll(fanOut)
         await fanOut.close(grace: .seconds(20))
-        #expect(idsTaken(server) == Array(0..<600))
+        // On a slow machine an answer may come after the time-out: then its body comes again, with the same ids.
+        #expect(Set(idsTaken(server)).sorted().elementsEqual(0..<600))
         #expect(recorder.spans("dataway") == 600)
         #expect(recorder.state.withLock { $0.retries["network", default: 0] } >= 2)
         await server.die()
