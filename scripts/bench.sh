@@ -14,5 +14,6 @@ Benchmarks/.build/release/ebpftrace-bench generate --out "$points"
 linking=0
 .build/release/linking-bench --require 'ns<=200' "$points" || linking=$?
 Benchmarks/.build/release/ebpftrace-bench all \
-    --require 'cpu_0.1<=2.5' --require 'cpu_1.0<=4.0' --require 'pss_mb<=250' --require 'wrong<=0' --require 'failures<=0'
+    --require 'cpu_0.1<=2.5' --require 'cpu_1.0<=4.0' --require 'pss_mb<=250' \
+    --require 'wrong<=0' --require 'failures<=0'
 exit "$linking"
