@@ -84,6 +84,9 @@ let package = Package(
         .executableTarget(
             name: "decode-gate", dependencies: ["Linking", "Shared"], path: "Benchmarks/Gates/DecodeGate",
             swiftSettings: ours),
+        .executableTarget(
+            name: "linking-bench", dependencies: ["Linking", "Shared"], path: "Benchmarks/Gates/LinkingBench",
+            swiftSettings: ours),
         .testTarget(
             name: "LinkingTests",
             dependencies: ["Linking", .product(name: "Crypto", package: "swift-crypto")], swiftSettings: ours),

@@ -3,10 +3,17 @@
 # usage: scripts/bench.sh [ebpftrace-bench arguments; none: the whole table]
 set -euo pipefail
 cd "$(dirname "$0")/.."
-scripts/release.sh
+scripts/release.sh linking-bench
 swift build --package-path Benchmarks -c release
 if [[ $# -gt 0 ]]; then
     exec Benchmarks/.build/release/ebpftrace-bench "$@"
 fi
-exec Benchmarks/.build/release/ebpftrace-bench all \
-    --require 'cpu_0.1<=2.5' --require 'cpu_1.0<=4.0' --require 'pss_mb<=250' --require 'wrong<=0'
+points=$(mktemp)
+trap 'rm -f "$points"' EXIT
+Benchmarks/.build/release/ebpftrace-bench generate --out "$points"
+linking=0
+.build/release/linking-bench --require 'ns<=200' "$points" || linking=$?
+Benchmarks/.build/release/ebpftrace-bench all \
+    --require 'cpu_0.1<=2.5' --require 'cpu_1.0<=4.0' --require 'pss_mb<=250' \
+    --require 'wrong<=0' --require 'failures<=0'
+exit "$linking"

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # All checks in one order: text, release build, debug build, tests, gates. One build of each kind.
-# Leaves the result of the tests in .build/tests-swift-testing.xml.
+# Leaves the result of the tests in .build/tests.xml (or .build/tests-swift-testing.xml).
 set -euo pipefail
 cd "$(dirname "$0")/.."
 step() { printf '\n== %s (%d s so far)\n' "$1" "$SECONDS"; }

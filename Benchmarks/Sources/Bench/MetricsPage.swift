@@ -10,7 +10,8 @@ struct MetricsPage {
 
     init(_ text: String) {
         samples = text.split(separator: "\n").compactMap { line in
-            guard !line.hasPrefix("#"), let space = line.lastIndex(of: " "), let value = Double(line[line.index(after: space)...])
+            guard !line.hasPrefix("#"), let space = line.lastIndex(of: " "),
+                let value = Double(line[line.index(after: space)...])
             else { return nil }
             let series = line[..<space]
             guard let brace = series.firstIndex(of: "{") else { return Sample(name: series, labels: "", value: value) }

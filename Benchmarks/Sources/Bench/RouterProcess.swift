@@ -13,7 +13,9 @@ struct RouterProcess {
     private static let startSeconds = 60
 
     /// Starts it and waits until it listens.
-    static func start(_ options: Options, samplingRate: Double, window: String, sink: UInt16) -> Result<Self, UsageProblem> {
+    static func start(
+        _ options: Options, samplingRate: Double, window: String, sink: UInt16
+    ) -> Result<Self, UsageProblem> {
         guard let directory = makeTemporaryDirectory() else {
             return .failure(UsageProblem(text: "no temporary directory can be made: set TMPDIR"))
         }

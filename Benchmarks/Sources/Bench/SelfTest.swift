@@ -2,7 +2,9 @@ import Glibc
 import LoadModel
 import LoadNet
 
-/// Checks the measuring instruments against each other, without the product: a measurement that cannot fail says nothing.
+/// Checks the measuring instruments against each other, without the product.
+///
+/// A measurement that cannot fail says nothing.
 enum SelfTest {
     /// Prints each check; true when all hold.
     static func run(_ options: Options) -> Bool {
@@ -64,7 +66,8 @@ enum SelfTest {
         let seconds = Double(monotonicNanoseconds() - begin) / 1e9
         let received = sink.soFar()
         sink.stop()
-        check("every body is answered with 200", sent.failures == 0 && sent.spans == truth.count, "\(sent.bodies) bodies")
+        check("every body is answered with 200", sent.failures == 0 && sent.spans == truth.count,
+              "\(sent.bodies) bodies")
         check("every span arrives", received.spans == truth.count && received.unreadable == 0,
               "\(received.spans) in \(fixed(seconds, 2)) s")
         let report = sink.check(truth, samplingRate: 1)

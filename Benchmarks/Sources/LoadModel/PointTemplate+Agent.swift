@@ -40,8 +40,8 @@ extension PointTemplate {
 
     private mutating func addDatabase(_ called: Service, _ side: Side) {
         let isRedis = called.kind == .redis || called.kind == .redisElsewhere
-        text("resource", isRedis ? "HGETALL session:eu-central:basket:#" : "SELECT id, name, state, updated_at FROM item WHERE owner = #",
-             digits: .routeID)
+        let query = "SELECT id, name, state, updated_at FROM item WHERE owner = #"
+        text("resource", isRedis ? "HGETALL session:eu-central:basket:#" : query, digits: .routeID)
         text("resource_type", isRedis ? "HGETALL" : "SELECT")
         text("status_msg", "")
         text("err_msg", side.isError ? "-LOADING the dataset is in memory" : "")

@@ -95,7 +95,9 @@ struct PointTemplate {
     }
 
     @inline(__always)
-    private static func writeVarint(_ value: UInt64, to start: UnsafeMutablePointer<UInt8>) -> UnsafeMutablePointer<UInt8> {
+    private static func writeVarint(
+        _ value: UInt64, to start: UnsafeMutablePointer<UInt8>
+    ) -> UnsafeMutablePointer<UInt8> {
         var output = start
         var value = value
         while value >= 0x80 {
@@ -109,7 +111,9 @@ struct PointTemplate {
 
     /// Five digits; `number` is within 0 ..< 100,000.
     @inline(__always)
-    private static func writeDigits(_ number: Int64, to start: UnsafeMutablePointer<UInt8>) -> UnsafeMutablePointer<UInt8> {
+    private static func writeDigits(
+        _ number: Int64, to start: UnsafeMutablePointer<UInt8>
+    ) -> UnsafeMutablePointer<UInt8> {
         var rest = UInt32(truncatingIfNeeded: number)
         for place in stride(from: 4, through: 0, by: -1) {
             start[place] = UInt8(truncatingIfNeeded: 48 &+ rest % 10)

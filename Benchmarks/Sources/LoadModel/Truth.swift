@@ -2,7 +2,9 @@
 public enum SpanIdentity {
     /// Equal only for equal spans, but for a chance of n²/2^65.
     @inlinable @inline(__always)
-    public static func of(requestSequence: UInt64, responseSequence: UInt64, kernelTime: Int64, incoming: Bool) -> UInt64 {
+    public static func of(
+        requestSequence: UInt64, responseSequence: UInt64, kernelTime: Int64, incoming: Bool
+    ) -> UInt64 {
         let net = RandomSource.mix(requestSequence &<< 32 ^ responseSequence)
         return RandomSource.mix(net ^ (UInt64(bitPattern: kernelTime) &<< 1 | (incoming ? 1 : 0)))
     }
