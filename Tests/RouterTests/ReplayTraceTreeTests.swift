@@ -107,6 +107,8 @@ import Testing
         let traces = forest.traces()
         #expect(traces.count == 1 && traces[0].isComplete)
         #expect(traces[0].nodes.map(\.depth) == Self.exportedDepths)
+        let text = TraceTreePrinter().text(of: forest)
+        #expect(text.contains("  root\n") && text.contains("  linked\n") && !text.contains("missing"))
         #expect(throws: Failure.self) { try TraceForest(path: try folder.write("bad.jsonl", "{]}")) }
     }
 

@@ -110,7 +110,9 @@ extension PointCutter {
 
     private mutating func nextLine(_ window: UnsafeRawBufferPointer, _ isLast: Bool) -> Cut {
         var consumed = 0
-        while place < window.count {
+        while true {
+            if !escaped, text == .series || text == .fields || text == .string { place = Self.plain(window, place) }
+            guard place < window.count else { break }
             let byte = window[place]
             place += 1
             if escaped {
@@ -137,6 +139,19 @@ extension PointCutter {
             }
         }
         return lineEnd(window, consumed, isLast)
+    }
+
+    /// The first byte from `start` on that may change where in a line the cutter is; most bytes cannot.
+    private static func plain(_ window: UnsafeRawBufferPointer, _ start: Int) -> Int {
+        var index = start
+        while index < window.count {
+            switch window[index] {
+            case UInt8(ascii: "\n"), UInt8(ascii: "\\"), UInt8(ascii: "\""), UInt8(ascii: "="), UInt8(ascii: " "):
+                return index
+            default: index += 1
+            }
+        }
+        return index
     }
 
     /// A byte inside a line.
@@ -182,7 +197,9 @@ extension PointCutter {
 
     private mutating func nextObject(_ window: UnsafeRawBufferPointer, _ isLast: Bool) throws(Complaint) -> Cut {
         var start = 0
-        while place < window.count {
+        while true {
+            if json.inString, !json.escaped { place = Self.plainText(window, place) }
+            guard place < window.count else { break }
             let byte = window[place]
             place += 1
             if byte == UInt8(ascii: "\n") { line += 1 }
@@ -194,6 +211,17 @@ extension PointCutter {
         }
         if isLast, json.depth > 0 || json.inArray { throw Complaint(reason: "the data ends inside a JSON value") }
         return .needMore(consumed: json.depth == 0 ? window.count : start)
+    }
+
+    /// The first byte from `start` on that may mean something inside a string.
+    private static func plainText(_ window: UnsafeRawBufferPointer, _ start: Int) -> Int {
+        var index = start
+        while index < window.count, window[index] != UInt8(ascii: "\""), window[index] != UInt8(ascii: "\\"),
+            window[index] != UInt8(ascii: "\n")
+        {
+            index += 1
+        }
+        return index
     }
 
     /// A byte between objects; true when it opens one.

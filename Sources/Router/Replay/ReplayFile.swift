@@ -71,9 +71,10 @@ final class ReplayFile {
         }
         if gathered.count == 0 { return nil }
         if timeline != nil, batch == nil { throw timelineDiffers() }
+        let bytes = try protobuf(of: gathered, firstPoint: firstPoint, now: batch?.arrival ?? 0)
         return ReplayBody(
-            bytes: try protobuf(of: gathered, firstPoint: firstPoint, now: batch?.arrival ?? 0),
-            points: gathered.count, arrival: timed ? batch?.arrival : nil, agent: batch?.agent, file: path, firstPoint: firstPoint)
+            bytes: bytes, points: gathered.count, arrival: timed ? batch?.arrival : nil, agent: batch?.agent,
+            file: path, firstPoint: firstPoint)
     }
 
     /// The batch of the next point; nil without timeline, or beyond its end.

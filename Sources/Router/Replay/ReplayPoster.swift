@@ -1,4 +1,5 @@
 import Shared
+import Synchronization
 
 /// Time for a replay: what a clock shows since some fixed moment, and a way to wait.
 struct ReplayClock: Sendable {
@@ -64,6 +65,7 @@ struct ReplayPoster: Sendable {
     let settings: Settings
     /// Writes a line about something that went wrong.
     let note: @Sendable (String) -> Void
+    private let patienceNotes = PatienceNotes()
 
     init(
         target: ReplayTarget, sender: any ReplaySender, clock: ReplayClock = .system, settings: Settings = Settings(),
@@ -158,9 +160,18 @@ extension ReplayPoster {
             }
             let spent = clock.now() - begin
             guard spent + wait <= settings.patience else { return .gaveUp(patienceEnded(reason)) }
+            if patienceNotes.isFirst() {
+                note("\(target.shown): \(reason); trying again for up to \(Figures.time(settings.patience)) a body")
+            }
             try await clock.sleep(wait)
             retries += 1
         }
+    }
+
+    /// Remembers that waiting was spoken of, so that it is said once and not for every body.
+    private final class PatienceNotes: Sendable {
+        private let wasSaid = Atomic(false)
+        func isFirst() -> Bool { !wasSaid.exchange(true, ordering: .relaxed) }
     }
 
     private enum Judgement {

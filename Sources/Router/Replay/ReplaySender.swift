@@ -1,5 +1,6 @@
 import AsyncHTTPClient
 import Foundation
+import Glibc
 import NIOCore
 import NIOHTTP1
 import Shared
@@ -72,6 +73,15 @@ struct HTTPReplaySender: ReplaySender {
         return HTTPClient(eventLoopGroupProvider: .singleton, configuration: configuration)
     }
 
+    /// "Connection refused" rather than where in the network code that came to light.
+    private static func words(for error: any Error) -> String {
+        switch error {
+        case let error as IOError: String(cString: strerror(error.errnoCode))
+        case let error as HTTPClientError: error.shortDescription
+        default: "\(error)"
+        }
+    }
+
     func send(_ body: ReplayBody) async -> ReplayAnswer {
         var request = HTTPClientRequest(url: target.url)
         request.method = .POST
@@ -86,7 +96,7 @@ struct HTTPReplaySender: ReplaySender {
                 Int(response.status.code), retryAfter: retryAfter.map { max(0, $0) },
                 text: text.map { String(buffer: $0) } ?? "")
         } catch {
-            return .silence("\(error)")
+            return .silence(Self.words(for: error))
         }
     }
 }

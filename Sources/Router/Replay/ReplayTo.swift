@@ -64,9 +64,10 @@ struct ReplayTo: Sendable {
         }
     }
 
-    /// By spans where their number is known; else by what is read.
+    /// The part of the spans that is answered; their number is told by the timelines, else by how much is read.
     private static func fraction(_ tally: PostTally, of input: ReplayInput) -> Double {
-        guard let total = input.totalPoints, total > 0 else { return input.fraction }
-        return Double(tally.takenSpans + tally.refusedSpans) / Double(total)
+        let answered = Double(tally.takenSpans + tally.refusedSpans)
+        if let total = input.totalPoints { return total == 0 ? 1 : answered / Double(total) }
+        return input.points == 0 ? 0 : input.fraction * answered / Double(input.points)
     }
 }

@@ -77,10 +77,12 @@ struct TraceTreePrinter: Sendable {
         let service = span.service.isEmpty ? "?" : Figures.oneLine(span.service, atMost: 40)
         let side = span.isIncoming ? "in " : "out"
         let left = "\(prefix)\(service) \(side) \(Figures.oneLine(span.label, atMost: 200))"
-        let evidence = span.evidence.isEmpty ? (span.isRoot ? "root" : "no parent") : span.evidence
+        // An edge without evidence comes from another collector, or from `compat`.
+        let unnamed = span.isRoot ? "root" : node.depth == 0 ? "parent missing" : "linked"
+        let evidence = span.evidence.isEmpty ? unnamed : span.evidence
         return Row(
             left: left, rails: prefix.count, duration: Self.duration(span.duration),
-            evidence: ([Figures.oneLine(evidence, atMost: 12)] + span.marks).joined(separator: " "),
+            evidence: ([Figures.oneLine(evidence, atMost: 14)] + span.marks).joined(separator: " "),
             isError: span.isError)
     }
 
