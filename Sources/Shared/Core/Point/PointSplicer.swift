@@ -1,0 +1,152 @@
+import Linking
+
+/// Writes kept spans: the original bytes of a point, minus the fields a verdict replaces, plus what it says.
+///
+/// The hot path of exporting; nothing is decoded that is not printed. Holds scratch memory that is reused, so it
+/// belongs to one thread at a time. O(bytes of the point).
+public struct PointSplicer {
+    public let rules: ExportRules
+    /// What stays of the original point, as ranges; reused.
+    private var kept: [Range<Int>] = []
+
+    public init(rules: ExportRules) { self.rules = rules }
+
+    /// Appends one element of `PBPoints.arr`: tag, length, point.
+    ///
+    /// - Parameter point: a `PBPoint` message without tag and length, as a `FactsRow` addresses it.
+    /// - Returns: false when the point does not parse; nothing is appended then.
+    public mutating func appendProtobuf(
+        _ point: UnsafeRawBufferPointer, verdict: SpanVerdict, to output: inout [UInt8]
+    ) -> Bool {
+        guard let base = point.baseAddress else { return false }
+        var scan = ExportScan(base: base)
+        guard readKept(&scan, count: point.count) else { return false }
+        let ids = VerdictText(verdict, scan, rules)
+        let keptBytes = kept.reduce(0) { $0 &+ $1.count }
+        return withUnsafeTemporaryAllocation(byteCount: VerdictText.protobufRoom, alignment: 8) { buffer in
+            guard let room = buffer.baseAddress else { return false }
+            var added = ByteWriter(base: room, capacity: buffer.count)
+            ids.writeProtobuf(to: &added)
+            let length = keptBytes &+ added.count &+ missingTagBytes(scan)
+            output.append(Wire.point)
+            Wire.appendVarint(UInt64(truncatingIfNeeded: length), to: &output)
+            for range in kept {
+                output.append(contentsOf: UnsafeRawBufferPointer(start: base + range.lowerBound, count: range.count))
+            }
+            output.append(contentsOf: UnsafeRawBufferPointer(start: room, count: added.count))
+            for (index, tag) in rules.globalTags.enumerated() where scan.globalTags & (1 &<< index) == 0 {
+                output.append(contentsOf: tag.protobuf)
+            }
+            return true
+        }
+    }
+
+    private func missingTagBytes(_ scan: ExportScan) -> Int {
+        var bytes = 0
+        for (index, tag) in rules.globalTags.enumerated() where scan.globalTags & (1 &<< index) == 0 {
+            bytes &+= tag.protobuf.count
+        }
+        return bytes
+    }
+
+    /// Fills `kept` and `scan`; false when the point does not parse.
+    private mutating func readKept(_ scan: inout ExportScan, count: Int) -> Bool {
+        kept.removeAll(keepingCapacity: true)
+        var start = 0
+        var reader = WireReader(scan.base, from: 0, to: count)
+        var field = RawField()
+        while !reader.isAtEnd {
+            let at = reader.position
+            guard let isField = Self.next(&reader, &field, &scan.time, name: &scan.name) else { return false }
+            guard isField, !scan.keeps(field, rules) else { continue }
+            if at > start { kept.append(start..<at) }
+            start = reader.position
+        }
+        if count > start { kept.append(start..<count) }
+        return true
+    }
+
+    /// Reads the next part of a point: true for a field, false for another part, nil when it does not parse.
+    @inline(__always) static func next(
+        _ reader: inout WireReader, _ field: inout RawField, _ time: inout Int64, name: inout Range<Int>
+    ) -> Bool? {
+        guard let tag = reader.varint() else { return nil }
+        if tag == UInt64(Wire.field) {
+            guard let bytes = reader.lengthDelimited(),
+                field.read(reader.base, from: bytes.lowerBound, to: bytes.upperBound)
+            else { return nil }
+            return true
+        }
+        if tag == UInt64(Wire.name) {
+            guard let bytes = reader.lengthDelimited() else { return nil }
+            name = bytes
+        } else if tag == UInt64(Wire.time) {
+            guard let value = reader.varint() else { return nil }
+            time = Int64(bitPattern: value)
+        } else if !reader.skip(tag: tag) {
+            return nil
+        }
+        return false
+    }
+}
+
+/// What the fields of one point mean for its export.
+struct ExportScan {
+    let base: UnsafeRawPointer
+    /// `measurement`.
+    var name = 0..<0
+    /// Nanoseconds since 1970.
+    var time: Int64 = 0
+    /// Bit n: the point has a field of the name of global tag n.
+    var globalTags: UInt64 = 0
+    /// `app_trace_encode` is "hex".
+    var isEncodedHex = false
+    var hasTraceLow = false
+    var hasTraceHigh = false
+    /// `app_parent_id_l`.
+    var parent: UInt64 = 0
+    /// Text of `app_parent_id`.
+    var parentText = 0..<0
+
+    init(base: UnsafeRawPointer) { self.base = base }
+
+    /// Takes note of a field; true when it stays in the exported point.
+    @inline(__always) mutating func keeps(_ field: RawField, _ rules: ExportRules) -> Bool {
+        if rules.globalTagLengths & KeyLengths.bit(field.keyLength) != 0 { noteGlobalTag(field, rules) }
+        guard let key = ExportKey.match(base, field.keyStart, field.keyLength) else { return true }
+        note(key, field, strict: rules.compat)
+        return !key.isReplaced && (rules.compat || !key.isMark)
+    }
+
+    private mutating func noteGlobalTag(_ field: RawField, _ rules: ExportRules) {
+        let key = UnsafeRawBufferPointer(start: base + field.keyStart, count: field.keyLength)
+        for (index, tag) in rules.globalTags.enumerated() where key.elementsEqual(tag.key) {
+            globalTags |= 1 &<< UInt64(index)
+        }
+    }
+
+    private mutating func note(_ key: ExportKey, _ field: RawField, strict: Bool) {
+        switch key {
+        case .traceLow: hasTraceLow = integer(field, strict: strict) != nil
+        case .traceHigh: hasTraceHigh = integer(field, strict: strict) != nil
+        case .parentLow: parent = integer(field, strict: strict) ?? 0
+        case .parentText:
+            parentText = field.isText ? field.valueStart..<(field.valueStart + field.length) : 0..<0
+        case .encoding:
+            isEncodedHex = field.isText && PointText.equals(base, field.valueStart, field.length, "hex")
+        default: break
+        }
+    }
+
+    /// As the walker reads integers, so that both see the same ids.
+    private func integer(_ field: RawField, strict: Bool) -> UInt64? {
+        switch FieldKind(rawValue: field.kind) {
+        case .signed: field.bits
+        case _ where strict: nil
+        case .unsigned: field.bits
+        case .text, .bytes: PointText.decimal(base, field.valueStart, field.length)
+        case .double: Int64(exactly: Double(bitPattern: field.bits)).map { UInt64(bitPattern: $0) }
+        case .bool, .any, nil: nil
+        }
+    }
+}
