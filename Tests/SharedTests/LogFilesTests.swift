@@ -76,7 +76,8 @@ import Testing
             try log.trim(below: log.end - 6_000)
             records = records.filter { $0.key >= log.begin }
             #expect(try LogContents(RealDisk(), folder.path).records == records)
-            let sizes = try RealDisk().list(folder.path).map { try RealDisk().open(folder.path + "/" + $0, .read).size() }
+            let paths = try RealDisk().list(folder.path).map { folder.path + "/" + $0 }
+            let sizes = try paths.map { try RealDisk().open($0, .read).size() }
             #expect(log.bytesHeld == sizes.reduce(0, +))
         }
     }
@@ -98,7 +99,9 @@ import Testing
             let disk = MemoryDisk()
             let log = try RecordLog(disk: disk, folder: "log", segmentBytes: 4096)
             var positions: [UInt64] = []
-            for index in 0..<13 { positions.append(try log.append(kind: 1, [UInt8](repeating: UInt8(index), count: 700))) }
+            for index in 0..<13 {
+                positions.append(try log.append(kind: 1, [UInt8](repeating: UInt8(index), count: 700)))
+            }
             let bases = try SegmentHeader.bases(in: "log", on: disk)
             let base = try #require(hitLast ? bases.last : bases.dropFirst().first)
             let inside = positions.filter { $0 >= base && $0 < base + 5 * 728 }
@@ -133,10 +136,66 @@ import Testing
         #expect(try !disk.list("log").contains { $0.hasSuffix(".tmp") })
     }
 
+    @Test func onlyWhatAPowerCutCanHarmIsCheckedWhenSoAsked() throws {
+        let disk = MemoryDisk()
+        let log = try RecordLog(disk: disk, folder: "log", segmentBytes: 4096)
+        for _ in 0..<100 {
+            try log.append(kind: 1, [UInt8](repeating: 1, count: 976))
+            try log.sync()
+        }
+        let all = try SegmentedLog(disk: disk, folder: "log", segmentBytes: 4096)
+        let some = try SegmentedLog(disk: disk, folder: "log", segmentBytes: 4096, verify: .unsynchronized)
+        #expect(all.recovery.checkedRecords == 100 && some.recovery.checkedRecords <= 8)
+        #expect(all.end == some.end && some.end == log.end)
+    }
+
+    @Test func aFullDiskDoesNotKeepALogFromOpening() throws {
+        for damage in [false, true] {
+            let disk = MemoryDisk()
+            var log = try RecordLog(disk: disk, folder: "log", segmentBytes: 4096)
+            let positions = try (0..<3).map { _ in try log.append(kind: 1, [UInt8](repeating: 3, count: 500)) }
+            if damage { disk.corrupt("log/0000000000000000.seg", at: 32 + Int(positions[1]) + 50, flipping: 1) }
+            disk.limitSpace(to: 2_000)
+            log = try RecordLog(disk: disk, folder: "log", segmentBytes: 4096)
+            #expect(throws: Failure.self) { try log.append(kind: 1, [UInt8](repeating: 3, count: 2_000)) }
+            #expect(try LogContents(disk, "log").records.count == (damage ? 1 : 3))
+            disk.limitSpace(to: nil)
+            let added = try log.append(kind: 1, [5])
+            #expect(try LogContents(disk, "log", end: log.end).records[added] == [5])
+            #expect(added >= positions[2])
+        }
+    }
+
+    @Test func aFailedAppendLeavesNothingBehindTheEnd() throws {
+        let disk = MemoryDisk()
+        let log = try RecordLog(disk: disk, folder: "log", segmentBytes: 4096)
+        disk.failWrites(after: 900)
+        #expect(throws: Failure.self) { try log.append(kind: 1, [UInt8](repeating: 0xff, count: 1_000)) }
+        disk.failWrites(after: nil)
+        let position = try log.append(kind: 1, [1])
+        #expect(position == 0)
+        let file = try disk.contents("log/0000000000000000.seg", limit: 4096)
+        #expect(file.count == 4096 && file.dropFirst(32 + Int(log.end)).allSatisfy { $0 == 0 })
+    }
+
+    @Test func fewQuarantinedFilesAreKept() throws {
+        let disk = MemoryDisk()
+        let log = try RecordLog(disk: disk, folder: "log", segmentBytes: 4096)
+        for _ in 0..<60 { try log.append(kind: 1, [UInt8](repeating: 1, count: 976)) }
+        for base in try SegmentHeader.bases(in: "log", on: disk).dropLast() {
+            disk.corrupt("log/" + SegmentHeader.name(base), at: 40, flipping: 1)
+        }
+        let reopened = try RecordLog(disk: disk, folder: "log", segmentBytes: 4096)
+        #expect(reopened.recovery.quarantined.count > 10)
+        let aside = try disk.list("log").filter { $0.hasSuffix(".quarantine") }
+        #expect(aside.count == Limits().quarantinedFiles)
+    }
+
     @Test func tooLongARecordIsRefused() throws {
         let log = try RecordLog(disk: MemoryDisk(), folder: "log", segmentBytes: 4096)
         try log.append(kind: 1, [UInt8](repeating: 1, count: 4096 - 32 - 24))
-        let failure = #expect(throws: Failure.self) { try log.append(kind: 1, [UInt8](repeating: 1, count: 4096 - 32 - 23)) }
+        let longer = [UInt8](repeating: 1, count: 4096 - 32 - 23)
+        let failure = #expect(throws: Failure.self) { try log.append(kind: 1, longer) }
         #expect(failure?.code == .limit)
     }
 

@@ -136,7 +136,7 @@ private struct LogModel {
 }
 
 @Suite struct LogModelTests {
-    @Test(arguments: 0..<40) func whateverHappensTheLogHoldsWhatItAcknowledged(seed: UInt64) throws {
+    @Test(arguments: 0..<24) func whateverHappensTheLogHoldsWhatItAcknowledged(seed: UInt64) throws {
         var model = try LogModel(seed: seed)
         for _ in 0..<150 {
             do { try model.step() } catch {

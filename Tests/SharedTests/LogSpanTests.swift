@@ -47,7 +47,7 @@ private func commit(_ dice: inout LogDice, epoch: UInt64, bodies: Int = 3, point
         var inOrder = true
         block.forEachRow { index, row in
             inOrder = inOrder && index == UInt32(rows.count)
-            rows.append(copy row)
+            rows.append(row)
         }
         #expect(inOrder)
         return rows
@@ -74,7 +74,7 @@ private func commit(_ dice: inout LogDice, epoch: UInt64, bodies: Int = 3, point
             for range in block.partitions {
                 #expect(block.rows(of: range.partition) == range.rows)
                 block.forEachRow(of: range.partition) { index, row in
-                    #expect(row.partition == range.partition && block.row(at: index) == copy row)
+                    #expect(row.partition == range.partition && block.row(at: index) == row)
                 }
             }
             #expect(block.rows(of: PartitionID(999)).isEmpty)
@@ -262,6 +262,28 @@ private func commit(_ dice: inout LogDice, epoch: UInt64, bodies: Int = 3, point
                 #expect(rows == block.rowCount)
             }
         }
+    }
+
+    @Test func damagedPayloadIsAFailureOfItsCommitOnly() throws {
+        var dice = LogDice(seed: 10)
+        let disk = MemoryDisk()
+        let writer = try SpanLogWriter(disk: disk, folder: "s", segmentBytes: 64 << 10)
+        let first = try writer.append(try commit(&dice, epoch: 1))
+        let payloadPosition = writer.payloadEnd
+        let second = try writer.append(try commit(&dice, epoch: 1))
+        let reader = SpanLogReader(disk: disk, folder: "s")
+        let blocks = try [first, second].map { try reader.block(at: $0) }
+        for offset in [0, 8, 16, 30] {
+            let place = 32 + Int(payloadPosition) + offset
+            disk.corrupt("s/payload/0000000000000000.seg", at: place, flipping: 2)
+            let failure = #expect(throws: Failure.self) {
+                try reader.readPoints(of: blocks[1], rows: Array(0..<UInt32(blocks[1].rowCount)), into: PointBuffer())
+            }
+            #expect(failure?.code == .corrupt)
+            try reader.readPoints(of: blocks[0], rows: [0, 1], into: PointBuffer())
+            disk.corrupt("s/payload/0000000000000000.seg", at: place, flipping: 2)
+        }
+        try reader.readPoints(of: blocks[1], rows: [1, 0], into: PointBuffer())
     }
 
     @Test func aFullDiskIsAFailureAndTheLogGoesOn() throws {

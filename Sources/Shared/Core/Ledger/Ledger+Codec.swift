@@ -56,7 +56,8 @@ extension Ledger {
         for _ in 0..<(try cursor.take(UInt32.self)) {
             let epoch = Epoch(try cursor.take())
             let slice = Slice(PartitionID(try cursor.take()), epoch)
-            guard ledger.open.updateValue(try cursor.account(ledger), forKey: slice) == nil else { throw Cursor.damaged }
+            let account = try cursor.account(ledger)
+            guard ledger.open.updateValue(account, forKey: slice) == nil else { throw Cursor.damaged }
         }
         guard cursor.rest.isEmpty else { throw Cursor.damaged }
         return ledger

@@ -37,7 +37,7 @@ public struct Ledger: Sendable, Equatable {
         public var accepted: UInt64
         public var resolved: UInt64
         public var description: String {
-            "partition \(slice.partition), epoch \(slice.epoch), target \(target): \(resolved) of \(accepted) spans resolved"
+            "partition \(slice.partition), epoch \(slice.epoch), target \(target): \(resolved) of \(accepted) left"
         }
     }
 
@@ -50,9 +50,12 @@ public struct Ledger: Sendable, Equatable {
         public var count: UInt64
     }
 
-    struct Column: Hashable, Sendable {
+    struct Column: Hashable, Comparable, Sendable {
         var target: Name
         var reason: Name
+        static func < (left: Self, right: Self) -> Bool {
+            (left.target.number, left.reason.number) < (right.target.number, right.reason.number)
+        }
     }
 
     struct Account: Sendable, Equatable {
@@ -120,6 +123,7 @@ public struct Ledger: Sendable, Equatable {
 
     /// Spans came into a slice. O(1).
     public mutating func accept(_ slice: Slice, _ count: UInt64) {
+        guard count > 0 else { return }
         open[slice, default: Account()].accepted.add(count)
     }
 
@@ -168,11 +172,12 @@ public struct Ledger: Sendable, Equatable {
         var sums = folded
         for account in open.values { for entry in account.resolved { sums.add(entry.column, entry.count) } }
         return sums.resolved
-            .sorted { ($0.column.target.number, $0.column.reason.number) < ($1.column.target.number, $1.column.reason.number) }
-            .map {
-                Line(
-                    target: targetNames[Int($0.column.target.number)],
-                    reason: $0.column.reason == .exported ? nil : reasonNames[Int($0.column.reason.number)], count: $0.count)
+            .sorted { $0.column < $1.column }
+            .map { entry in
+                let reason = entry.column.reason
+                return Line(
+                    target: targetNames[Int(entry.column.target.number)],
+                    reason: reason == .exported ? nil : reasonNames[Int(reason.number)], count: entry.count)
             }
     }
 

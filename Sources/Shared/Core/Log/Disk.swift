@@ -96,7 +96,11 @@ extension [UInt8] {
     /// Overwrites the array with bytes of a file; returns how many there were.
     mutating func fill(from file: any DiskFile, at offset: UInt64) throws(Failure) -> Int {
         let result: Result<Int, Failure> = withUnsafeMutableBytes { bytes in
-            do throws(Failure) { return .success(try file.read(into: bytes, at: offset)) } catch { return .failure(error) }
+            do throws(Failure) {
+                return .success(try file.read(into: bytes, at: offset))
+            } catch {
+                return .failure(error)
+            }
         }
         return try result.get()
     }

@@ -48,7 +48,8 @@ public struct FactsBlock: Sendable {
             position: LogPosition(position), epoch: Epoch(start.little(0)), time: start.little(8),
             payloadPosition: start.little(16), payloadLength: start.little(24), rowCount: rows)
         try require(
-            header.payloadPosition <= SegmentHeader.largestBase && header.payloadLength <= Int32.max, "no sound payload")
+            header.payloadPosition <= SegmentHeader.largestBase && header.payloadLength <= Int32.max,
+            "no sound payload")
         firstRow = FactsLayout.header + entries * FactsLayout.entry
         firstApplication = firstRow + Int(rows) * FactsLayout.row
         var partitions: [PartitionRange] = []
@@ -112,7 +113,7 @@ public struct FactsBlock: Sendable {
 
     /// Hands out the rows of a range in their order. O(rows).
     @inline(__always)
-    public func forEachRow(_ rows: Range<UInt32>, _ body: (UInt32, borrowing FactsRow) -> Void) {
+    public func forEachRow(_ rows: Range<UInt32>, _ body: (UInt32, FactsRow) -> Void) {
         precondition(rows.upperBound <= header.rowCount, "rows \(rows) of a facts block of \(header.rowCount)")
         let start = UnsafeRawPointer(memory.start)
         var place = start + firstRow + Int(rows.lowerBound) * FactsLayout.row
@@ -123,17 +124,17 @@ public struct FactsBlock: Sendable {
     }
 
     /// Hands out the rows of one partition in their order. O(rows of it).
-    public func forEachRow(of partition: PartitionID, _ body: (UInt32, borrowing FactsRow) -> Void) {
+    public func forEachRow(of partition: PartitionID, _ body: (UInt32, FactsRow) -> Void) {
         forEachRow(rows(of: partition), body)
     }
 
     /// Hands out all rows, partition by partition. O(rows).
-    public func forEachRow(_ body: (UInt32, borrowing FactsRow) -> Void) {
+    public func forEachRow(_ body: (UInt32, FactsRow) -> Void) {
         forEachRow(0..<header.rowCount, body)
     }
 
     /// Hands out the rows of the partitions that `owns` names, partition by partition. O(partitions + rows of them).
-    public func forEachRow(where owns: (PartitionID) -> Bool, _ body: (UInt32, borrowing FactsRow) -> Void) {
+    public func forEachRow(where owns: (PartitionID) -> Bool, _ body: (UInt32, FactsRow) -> Void) {
         for range in partitions where owns(range.partition) { forEachRow(range.rows, body) }
     }
 }

@@ -1,6 +1,6 @@
 import Linking
 
-/// One span as the router took it: its link facts, its partition, and where its point's bytes lie in the commit's payload.
+/// One span as the router took it: its link facts, its partition, and where its point lies in the commit's payload.
 public struct FactsRow: Hashable, Sendable {
     public var facts: SpanFacts
     public var partition: PartitionID

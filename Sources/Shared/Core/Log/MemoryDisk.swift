@@ -1,9 +1,9 @@
 import Synchronization
 
-/// A disk in memory, for tests and the simulation: it can lose what was not synchronised, tear writes, run full and rot.
+/// A disk in memory, for tests and the simulation: it can lose unsynchronised bytes, tear writes, run full and rot.
 ///
 /// ```
-///   names:  live ──synchronizeFolder──▶ durable      (changes of names survive a power cut in their order or not at all)
+///   names:  live ──synchronizeFolder──▶ durable      (changes of names survive a power cut in their order, or not)
 ///   bytes:  live ──synchronize────────▶ durable      (each unsynchronised write may survive whole, in part or not)
 /// ```
 /// A *kill* of a process needs no call but `releaseLocks()`: written bytes stay. A *power cut* keeps the durable state

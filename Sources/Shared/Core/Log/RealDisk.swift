@@ -192,7 +192,7 @@ func diskFailure(_ action: String, _ path: String, _ number: Int32, line: UInt =
     switch number {
     case ENOENT: return Failure(.fileMissing, "\(reason); check that the path exists", line: line)
     case EACCES, EPERM, EROFS, ENOTDIR:
-        return Failure(.cannotCreate, "\(reason); give this user write permission or choose another data_dir", line: line)
+        return Failure(.cannotCreate, "\(reason); make it writable or choose another data_dir", line: line)
     case ENOSPC, EDQUOT:
         return Failure(.disk, "\(reason); free space on this file system or lower log_bytes", line: line)
     case EMFILE, ENFILE: return Failure(.disk, "\(reason); raise the limit of open files (ulimit -n)", line: line)
@@ -203,8 +203,6 @@ func diskFailure(_ action: String, _ path: String, _ number: Int32, line: UInt =
 /// The error of a lock that somebody else holds.
 func lockedFailure(_ path: String, holder: String, line: UInt = #line) -> Failure {
     let name = holder.prefix { $0 != "\n" }
-    return Failure(
-        .locked,
-        "\(path) is held by \(name.isEmpty ? "another process" : "process \(name)"); stop it or choose another data_dir",
-        line: line)
+    let owner = name.isEmpty ? "another process" : "process \(name)"
+    return Failure(.locked, "\(path) is held by \(owner); stop it or choose another data_dir", line: line)
 }

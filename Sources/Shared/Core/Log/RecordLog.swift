@@ -52,7 +52,9 @@ public final class RecordLogReader {
     /// The entry at a position (0 to begin with) and the position of the next one; nil at the end for now.
     ///
     /// - Parameter end: the end that the writer told; nothing beyond it is read.
-    public func next(from position: UInt64, end: UInt64? = nil) throws(Failure) -> (entry: RecordLogEntry, next: UInt64)? {
+    public func next(
+        from position: UInt64, end: UInt64? = nil
+    ) throws(Failure) -> (entry: RecordLogEntry, next: UInt64)? {
         switch try log.step(at: position, end: end) {
         case .end: nil
         case .gap(let to): (.gap(from: position, to: to), to)

@@ -1,3 +1,5 @@
+import Linking
+
 // What opening a log does after a crash. Crash order of the quarantine, each step on its own harmless:
 //   1. the good beginning is written to <base>.tmp and synchronised
 //   2. <base>.seg is renamed to <base>.quarantine
@@ -105,12 +107,13 @@ extension SegmentedLog {
     /// Looks for good records behind a bad one. O(bytes of the rest).
     private func examineRest(of window: SegmentWindow, from start: UInt64) throws(Failure) -> Rest {
         var rest = Rest(usedEnd: start)
-        let fileEnd = window.base + max(UInt64(SegmentHeader.bytes), try window.file.size()) - UInt64(SegmentHeader.bytes)
+        let headerBytes = UInt64(SegmentHeader.bytes)
+        let fileEnd = window.base + max(headerBytes, try window.file.size()) - headerBytes
         let chunk = RawBytes(capacity: 64 << 10)
         var position = start
         while position < fileEnd {
             let target = UnsafeMutableRawBufferPointer(start: chunk.start, count: 64 << 10)
-            let count = try window.file.read(into: target, at: UInt64(SegmentHeader.bytes) + position - window.base)
+            let count = try window.file.read(into: target, at: headerBytes + position - window.base)
             if count == 0 { break }
             var offset = 0
             while offset + 8 <= count {
@@ -156,13 +159,10 @@ extension SegmentedLog {
 
     private func removeOldQuarantine() throws(Failure) {
         let bases = try SegmentHeader.bases(in: folder, on: disk, "quarantine")
-        for base in bases.dropLast(Self.quarantineFilesKept) {
+        for base in bases.dropLast(Limits().quarantinedFiles) {
             try disk.unlink(path(SegmentHeader.name(base, "quarantine")))
         }
     }
-
-    /// Most files that are set aside in one log; the oldest go first.
-    static let quarantineFilesKept = 4
 
     private func copy(_ path: String, to newPath: String, bytes: UInt64) throws(Failure) {
         let source = try disk.open(path, .read)
@@ -172,7 +172,8 @@ extension SegmentedLog {
         var offset: UInt64 = 0
         while offset < bytes {
             let most = Int(min(bytes - offset, 256 << 10))
-            let count = try source.read(into: UnsafeMutableRawBufferPointer(start: chunk.start, count: most), at: offset)
+            let room = UnsafeMutableRawBufferPointer(start: chunk.start, count: most)
+            let count = try source.read(into: room, at: offset)
             if count == 0 { break }
             try target.write([UnsafeRawBufferPointer(start: chunk.start, count: count)], at: offset)
             offset += UInt64(count)

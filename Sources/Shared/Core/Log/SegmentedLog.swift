@@ -89,6 +89,9 @@ public final class SegmentedLog {
     }
 
     /// Returns when all records so far survive a power cut. Costs a wait for the disk.
+    ///
+    /// After a failure it is not known which of the records since the last success are on the disk, even when a later
+    /// call succeeds: the kernel may have given their pages up. Opening the log tells.
     public func sync() throws(Failure) {
         for file in rolled { try file.synchronize() }
         if end > synchronizedEnd, let active { try active.synchronize() }
@@ -232,7 +235,7 @@ public struct LogRecovery: Sendable, Equatable {
 
     /// Bytes of torn records at the end that were cut off.
     public var cutBytes: UInt64 = 0
-    /// Lost ranges before the end.
+    /// Lost ranges before the end, among the records that were checked; also those of earlier openings.
     public var gaps: [Gap] = []
     /// Files that were set aside.
     public var quarantined: [String] = []

@@ -27,8 +27,8 @@ public final class SegmentedLogReader {
 
     /// What lies at `position`, which must be the position of a record, a gap or the end.
     ///
-    /// - Parameter end: the end that the writer told, at a border of records; nothing is read beyond it, and what cannot
-    ///   be read before it is a gap. Without it, a bad last record counts as one that is being written.
+    /// - Parameter end: the end that the writer told, at a border of records; nothing is read beyond it, and what
+    ///   cannot be read before it is a gap. Without it, a bad last record counts as one that is being written.
     public func step(at position: UInt64, end: UInt64? = nil) throws(Failure) -> Step {
         if let end, position >= end { return .end }
         guard position <= SegmentHeader.largestBase else { return .end }
@@ -56,7 +56,7 @@ public final class SegmentedLogReader {
         return .end
     }
 
-    /// Reads `target.count` bytes of the file from a log position on, headers of records included, without checking them.
+    /// Reads `target.count` bytes of the file from a log position on, headers of records included, unchecked.
     ///
     /// Fails with `.corrupt` when they are not there any more.
     public func read(into target: UnsafeMutableRawBufferPointer, at position: UInt64) throws(Failure) {

@@ -43,7 +43,7 @@ public final class SpanLogReader {
         }
     }
 
-    /// The facts block at a position that a reader was given before. Fails with `.corrupt` when it is not there any more.
+    /// The facts block at a position that a reader was given before. Fails with `.corrupt` when it is gone.
     public func block(at position: LogPosition) throws(Failure) -> FactsBlock {
         guard case .record(let view) = try facts.step(at: position.offset), view.kind == SpanRecordKind.commit,
             view.version == FactsLayout.version
@@ -55,14 +55,14 @@ public final class SpanLogReader {
 
     /// Some rows of the facts block at a position, in the order asked for.
     ///
-    /// The block is read and checked whole, so ask once for all rows of a block. Fails with `.corrupt` when the block is
-    /// not there any more or has no such row.
+    /// The block is read and checked whole, so ask once for all rows of a block. Fails with `.corrupt` when the block
+    /// is gone or has no such row.
     public func facts(
         at position: LogPosition, rows: [UInt32]
     ) throws(Failure) -> (header: FactsBlock.Header, rows: [FactsRow]) {
         let block = try block(at: position)
         guard rows.allSatisfy({ $0 < block.header.rowCount }) else {
-            throw Failure(.corrupt, "the facts block at \(position) has only \(block.rowCount) rows; the verdict is wrong")
+            throw Failure(.corrupt, "the facts block at \(position) has \(block.rowCount) rows; the verdict is wrong")
         }
         return (block.header, rows.map(block.row))
     }
@@ -126,6 +126,11 @@ extension SpanLogReader {
         }
     }
 
+    /// Reads the points of some rows of a block, whose indices are smaller than its `rowCount`.
+    public func readPoints(of block: FactsBlock, rows: [UInt32], into buffer: PointBuffer) throws(Failure) {
+        try readPoints(of: block.header, rows.map(block.row), into: buffer)
+    }
+
     /// Sorts the rows' ranges into runs; returns how many bytes they want.
     private func plan(
         _ header: FactsBlock.Header, _ rows: [FactsRow], _ buffer: PointBuffer
@@ -140,7 +145,7 @@ extension SpanLogReader {
             let start = Int(rows[index].payloadOffset)
             let end = start + Int(rows[index].payloadLength)
             guard end <= Int(header.payloadLength) else {
-                throw Failure(.corrupt, "a row of \(header.position) points behind its payload; ask with rows of this block")
+                throw Failure(.corrupt, "a row of \(header.position) points behind its payload; ask by its own rows")
             }
             if let last = buffer.runs.last, start <= last.end + Self.tolerated {
                 wanted += max(0, end - max(start, last.end))
@@ -182,7 +187,8 @@ extension SpanLogReader {
         buffer.memory.reserveAnew(bytes)
         buffer.memory.count = bytes
         for run in buffer.runs {
-            let target = UnsafeMutableRawBufferPointer(start: buffer.memory.start + run.memory, count: run.end - run.start)
+            let target = UnsafeMutableRawBufferPointer(
+                start: buffer.memory.start + run.memory, count: run.end - run.start)
             try payload.read(into: target, at: header.payloadPosition + UInt64(RecordHeader.bytes + run.start))
         }
         for row in rows {
@@ -216,6 +222,6 @@ extension SpanLogReader {
     private func damaged(_ header: FactsBlock.Header) -> Failure {
         Failure(
             .corrupt,
-            "the payload at \(header.payloadPosition) of the commit at \(header.position) is damaged; its spans are lost")
+            "the payload at \(header.payloadPosition) of commit \(header.position) is damaged; its spans are lost")
     }
 }
