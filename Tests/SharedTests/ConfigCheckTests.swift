@@ -154,6 +154,23 @@ struct ConfigCheckTests {
             "docs/configuration.md is not what the table of settings gives; run `make docs` and commit the page")
     }
 
+    @Test("the shell's readers: this machine has a name, a file on disk is read, a missing one is named")
+    func machine() throws {
+        #expect(!HostFacts.ofThisMachine().name.isEmpty)
+        let path = NSTemporaryDirectory() + "/ebpftrace-settings-\(UUID().uuidString).yaml"
+        try "window: 7s\n".write(toFile: path, atomically: true, encoding: .utf8)
+        defer { try? FileManager.default.removeItem(atPath: path) }
+        let router = try RouterSettings.resolve(
+            flags: try RouterFlags.parse(["--config", path]), environment: [:],
+            host: HostFacts(name: "h", address: nil, isRoot: true), readFile: SettingsDisk.read)
+        #expect(router.linking.window == .seconds(7))
+        let failure = #expect(throws: Failure.self) { try SettingsDisk.read(path + ".gone") }
+        #expect(failure?.code == .fileMissing)
+        #expect(
+            failure?.message
+                == "settings file \(path).gone cannot be opened: No such file or directory; check --config")
+    }
+
     @Test("the table is sound: keys are unique, snake_case, and their defaults can be used")
     func table() throws {
         let names = SettingKey.all.map(\.name)

@@ -86,7 +86,8 @@ struct ConfigTargetTests {
     @Test("an OTLP target is understood, and says that it comes later")
     func otlp() throws {
         let router = try ConfigCase(arguments: ["--target", "otlp:http://h:4318"]).router()
-        let sentence = "target otlp:http://h:4318 is not available in this version; use dataway:URL or file:PATH instead"
+        let sentence =
+            "target otlp:http://h:4318 is not available in this version; use dataway:URL or file:PATH instead"
         #expect(router.output.targets.first?.unavailable?.message == sentence)
         #expect(router.notices.contains(SettingsNotice(severity: .warning, sentence: sentence)))
     }

@@ -90,8 +90,9 @@ extension SettingsEnvironment {
             notices.append(.note("ENV_DEFAULT_ENABLED_INPUTS (\(inputs)) is recognised and has no effect"))
         }
         let used = Set(SettingKey.all.flatMap(\.datakitNames))
+        let families = ["ENV_INPUT_EBPFTRACE_", "ENV_DATAWAY_", "ENV_HTTP_"]
         for name in variables.keys.sorted() where !used.contains(name) {
-            guard ["ENV_INPUT_EBPFTRACE_", "ENV_DATAWAY_", "ENV_HTTP_"].contains(where: name.hasPrefix) else { continue }
+            guard families.contains(where: { name.hasPrefix($0) }) else { continue }
             notices.append(.warning("\(name) is a DataKit setting that ebpftrace does not have; it is ignored"))
         }
     }

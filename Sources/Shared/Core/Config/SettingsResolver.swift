@@ -84,7 +84,8 @@ extension SettingsResolver {
     ) throws(Failure) -> Duration {
         guard case .duration(let range) = key.kind else { preconditionFailure("\(key.name) is no duration") }
         // A whole number in a DataKit file is a count of nanoseconds.
-        let isDatakitFile = if case .file(_, let name)? = found(key)?.source { name.hasPrefix("inputs.") } else { false }
+        var isDatakitFile = false
+        if case .file(_, let name)? = found(key)?.source { isDatakitFile = name.hasPrefix("inputs.") }
         return try value(key, fallback: fallback, show: DurationText.text) { text in
             let text = isDatakitFile && Int64(text) != nil ? text + "ns" : text
             return DurationText.parse(text).flatMap { range.contains($0) ? $0 : nil }
@@ -161,7 +162,8 @@ extension SettingsResolver {
         let standard = environment.dataDirectory(isRoot: host.isRoot)
         guard standard != nil || found(key) != nil else {
             throw Failure(
-                .configuration, "data_dir is not set, and neither XDG_STATE_HOME nor HOME is; set data_dir to a directory")
+                .configuration,
+                "data_dir is not set, and neither XDG_STATE_HOME nor HOME is; set data_dir to a directory")
         }
         return try value(
             key, fallback: standard.map { ($0, .standard) }, show: { $0 }, parse: { $0.isEmpty ? nil : $0 })

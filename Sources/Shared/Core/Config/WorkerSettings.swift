@@ -38,7 +38,8 @@ public struct WorkerSettings: Sendable {
         guard let moved = base.movedPort(by: number) else {
             throw Failure(
                 .configuration,
-                "worker_listen = \(base) leaves no port for worker \(number); choose a port below \(65536 - Int(number))")
+                "worker_listen = \(base) leaves no port for worker \(number);"
+                    + " choose a port below \(65536 - Int(number))")
         }
         listen = moved
         dataDirectory = try resolver.dataDirectory()
