@@ -24,7 +24,7 @@ public final class SegmentedLog {
     var segments: [Segment] = []
     var active: (any DiskFile)?
     /// Files that were rolled since the last `sync`.
-    private var rolled: [any DiskFile] = []
+    private var rolled: [(base: UInt64, file: any DiskFile)] = []
     private var folderChanged = false
     /// A failed append may have left bytes behind the end.
     private var tailIsDirty = false
@@ -93,7 +93,7 @@ public final class SegmentedLog {
     /// After a failure it is not known which of the records since the last success are on the disk, even when a later
     /// call succeeds: the kernel may have given their pages up. Opening the log tells.
     public func sync() throws(Failure) {
-        for file in rolled { try file.synchronize() }
+        for segment in rolled { try segment.file.synchronize() }
         if end > synchronizedEnd, let active { try active.synchronize() }
         if folderChanged { try disk.synchronizeFolder(folder) }
         rolled = []
@@ -105,6 +105,8 @@ public final class SegmentedLog {
     public func trim(below position: UInt64) throws(Failure) {
         while segments.count > 1, segments[1].base <= position {
             try removeFile(SegmentHeader.name(segments[0].base))
+            // Bytes of a removed file need no synchronising: closed, they never reach the disk.
+            rolled.removeAll { $0.base == segments[0].base }
             segments.removeFirst()
         }
     }
@@ -164,7 +166,7 @@ public final class SegmentedLog {
             // Gives the unused room back. It does no harm when that fails: readers go by the names of the files.
             let used = fileOffset(end)
             if (try? active.truncate(to: used)) != nil { segments[segments.count - 1].fileBytes = used }
-            rolled.append(active)
+            rolled.append((segments[segments.count - 1].base, active))
         }
         folderChanged = true
         mustRoll = false
