@@ -10,10 +10,11 @@ extension GraphMerge {
             let record = spans[assembly.members[local].span]
             if record.requestSequence != 0 { assembly.netEnds.append(netEnd(record, local)) }
             if record.threadKey != 0 {
+                let isTimed = record.flags.contains(.hasKernelTime)
                 assembly.threadEnds.append(
                     Assembly.ThreadEnd(
-                        threadKey: record.threadKey, kernelTime: record.kernelTime, local: UInt32(local),
-                        isEntry: record.isEntry, hasKernelTime: record.flags.contains(.hasKernelTime)))
+                        threadKey: record.threadKey, kernelTime: isTimed ? record.kernelTime : .min,
+                        local: UInt32(local), isEntry: record.isEntry, hasKernelTime: isTimed))
             } else if !record.isEntry {
                 assembly.hasNoEntry[local] = true
             }
@@ -120,11 +121,11 @@ extension GraphMerge {
     private func chooseEntry(for exit: Assembly.ThreadEnd, _ entries: Range<Int>) -> Assembly.ThreadEnd {
         if entries.count == 1 { return assembly.threadEnds[entries.lowerBound] }
         var low = entries.lowerBound
-        // Entries without a kernel time stand at ktime 0, before all others with one.
         guard exit.hasKernelTime, assembly.threadEnds[entries.upperBound - 1].hasKernelTime else {
             return assembly.threadEnds[low]
         }
         var high = entries.upperBound
+        // Entries without a kernel time stand before all that have one.
         while low < high {
             let middle = (low + high) / 2
             if assembly.threadEnds[middle].kernelTime > exit.kernelTime { high = middle } else { low = middle + 1 }

@@ -75,6 +75,9 @@ struct NaiveLinker {
 
     private func isTimed(_ place: Int) -> Bool { spans[place].flags.contains(.hasKernelTime) }
 
+    /// What has no kernel time comes first.
+    private func time(_ place: Int) -> Int64 { isTimed(place) ? spans[place].kernelTime : .min }
+
     private func end(_ place: Int, withoutResponse: Int64 = 1_000_000_000) -> Int64 {
         spans[place].duration < 0
             ? spans[place].kernelTime + withoutResponse : spans[place].kernelTime + spans[place].duration * 1000 + 999
@@ -84,12 +87,12 @@ struct NaiveLinker {
         for exit in spans.indices where !spans[exit].isEntry && !spans[exit].flags.contains(.passThrough) {
             let entries = spans.indices.filter {
                 spans[$0].isEntry && spans[$0].threadKey == spans[exit].threadKey && spans[exit].threadKey != 0
-            }.sorted { (spans[$0].kernelTime, $0) < (spans[$1].kernelTime, $1) }
+            }.sorted { (time($0), $0) < (time($1), $1) }
             lacksEntry[exit] = entries.isEmpty
             if entries.isEmpty || (spans[exit].isIncoming && parents[exit] != nil) { continue }
             var chosen = entries[0]
             if isTimed(exit), entries.contains(where: isTimed) {
-                chosen = entries.last { spans[$0].kernelTime <= spans[exit].kernelTime } ?? chosen
+                chosen = entries.last { time($0) <= time(exit) } ?? chosen
             }
             let isClosed = !options.datakitCompatible && isTimed(exit) && isTimed(chosen)
                 && spans[chosen].duration >= 0 && spans[exit].kernelTime > end(chosen)
@@ -146,7 +149,7 @@ struct NaiveLinker {
     private func siblings() -> [[Int]] {
         let exits = spans.indices.filter { isExit($0) && lacksEntry[$0] && spans[$0].threadKey != 0 }
         return Dictionary(grouping: exits) { spans[$0].threadKey }.sorted { $0.key < $1.key }.map { group in
-            group.value.sorted { (spans[$0].kernelTime, $0) < (spans[$1].kernelTime, $1) }
+            group.value.sorted { (time($0), $0) < (time($1), $1) }
         }
     }
 
