@@ -40,6 +40,8 @@ struct Assembly {
     var traces: [Trace] = []
     var order: [UInt32] = []
     var applicationTraces: [ApplicationTrace] = []
+    /// Edges that the rules did not make; counted when the group is decided.
+    var refusals: [LinkingStatistics.Refusal] = []
     var walk: [UInt32] = []
 
     struct ClosedParent {
@@ -78,5 +80,10 @@ struct Assembly {
         netEnds.removeAll(keepingCapacity: true)
         threadEnds.removeAll(keepingCapacity: true)
         siblings.removeAll(keepingCapacity: true)
+        refusals.removeAll(keepingCapacity: true)
+    }
+
+    mutating func refuse(_ rule: String, _ reason: String) {
+        refusals.append(LinkingStatistics.Refusal(rule: rule, reason: reason))
     }
 }

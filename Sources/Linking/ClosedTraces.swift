@@ -1,15 +1,16 @@
 /// What closed traces leave behind for `late_window`, so that a late span finds its trace and its decision.
 ///
 ///     kept trace      ClosedTrace (id, size) ◀── ClosedSpan (id, times, application trace) ◀── keys
-///     dropped trace   keys only, which name `dropped`
+///     dropped trace   thread keys as 8-byte fingerprints; net facts that name `dropped`
 ///
 /// Keys are the thread keys of entries and of exits without entry, and the net facts of spans whose other end never
 /// came; a matched net key leaves nothing. (The entries' process keys stay as nodes of `ProcessIndex`.)
-/// Keys lie in generations, a quarter of `late_window` each; the oldest is thrown away whole. Lookups are O(generations).
+/// Keys lie in generations, a quarter of `late_window` each, which are thrown away whole. Lookups are O(generations).
 struct ClosedTraces: ~Copyable {
     /// Stands for every span of every dropped trace.
     static let dropped = UInt32.max
-    private static let generationCount: UInt64 = 4
+    /// Generations of one `late_window`.
+    private static let generationsPerWindow: UInt64 = 4
 
     struct ClosedTrace {
         var id: TraceID
@@ -39,37 +40,49 @@ struct ClosedTraces: ~Copyable {
         var end: NetEnd
         var id: SpanID
         var span: UInt32
+        /// The next record of the generation with the same `req_seq`; `none` at the end.
+        var next = SpanRecord.none
+        /// True once a late span took it.
+        var isTaken = false
     }
 
+    /// The keys left in one stretch of epochs.
     private struct Generation: ~Copyable {
-        var firstEpoch: UInt64
+        /// The epoch from which on it is forgotten; 0: it is empty.
+        var expiry: UInt64 = 0
         var threads: [ThreadRecord] = []
         var threadTable = KeyTable(minimumCapacity: 64)
+        /// Thread keys of dropped traces: a table whose indexes are the other half of the key's hash.
+        var droppedThreads = KeyTable(minimumCapacity: 64)
         var requests: [NetRecord] = []
+        /// The first record of each `req_seq`.
         var requestTable = KeyTable(minimumCapacity: 64)
         var spans: [UInt32] = []
         var nodes: [UInt32] = []
-
-        init(firstEpoch: UInt64) { self.firstEpoch = firstEpoch }
     }
 
     private(set) var spans: [ClosedSpan] = []
     private(set) var traces: [ClosedTrace] = []
     private var freeSpans: [UInt32] = []
     private var freeTraces: [UInt32] = []
-    private var generations = GenerationList()
+    private let generations: GenerationRing
+    private var current = 0
     private let lateWindow: UInt64
     private let candidateLimit: Int
 
-    /// Four slots used in turn: noncopyable values cannot lie in an Array.
-    private struct GenerationList: ~Copyable {
-        private var slots: UnsafeMutablePointer<Generation>
-        private(set) var count = 0
+    /// Slots used in turn: noncopyable values cannot lie in an Array.
+    private struct GenerationRing: ~Copyable {
+        /// One window's generations, the one being filled, and the one whose last keys are not old enough yet.
+        static let count = Int(ClosedTraces.generationsPerWindow) + 2
+        private let slots: UnsafeMutablePointer<Generation>
 
-        init() { slots = .allocate(capacity: Int(ClosedTraces.generationCount) + 2) }
+        init() {
+            slots = .allocate(capacity: Self.count)
+            for place in 0..<Self.count { (slots + place).initialize(to: Generation()) }
+        }
 
         deinit {
-            slots.deinitialize(count: count)
+            slots.deinitialize(count: Self.count)
             slots.deallocate()
         }
 
@@ -77,39 +90,31 @@ struct ClosedTraces: ~Copyable {
             unsafeAddress { UnsafePointer(slots + place) }
             nonmutating unsafeMutableAddress { slots + place }
         }
-
-        mutating func append(_ generation: consuming Generation) {
-            (slots + count).initialize(to: generation)
-            count += 1
-        }
-
-        mutating func removeFirst() -> Generation {
-            let first = slots.move()
-            slots.moveUpdate(from: slots + 1, count: count - 1)
-            count -= 1
-            return first
-        }
     }
 
     init(lateWindowEpochs: UInt64, candidateLimit: Int) {
         lateWindow = lateWindowEpochs
         self.candidateLimit = candidateLimit
+        generations = GenerationRing()
     }
 
     // MARK: Time
 
-    /// Moves to `epoch`: opens a generation when it is time, and throws away what is older than `late_window`.
-    /// Returns the nodes of the process index that went with it.
+    /// Moves to `epoch`: throws away what is older than `late_window`. Returns the nodes of the process index that went
+    /// with it. Borders of generations are multiples of their length, so they do not depend on who called when.
     mutating func advance(to epoch: UInt64) -> [UInt32] {
-        let length = max(1, lateWindow / Self.generationCount)
         var nodes: [UInt32] = []
-        while generations.count > 0, generations[0].firstEpoch &+ length &+ lateWindow <= epoch {
-            let oldest = generations.removeFirst()
-            for span in oldest.spans { free(span) }
-            nodes += oldest.nodes
+        for place in 0..<GenerationRing.count where generations[place].expiry != 0 && generations[place].expiry <= epoch {
+            for span in generations[place].spans { free(span) }
+            nodes += generations[place].nodes
+            generations[place] = Generation()
         }
-        let isDue = generations.count == 0 || generations[generations.count - 1].firstEpoch &+ length <= epoch
-        if isDue, generations.count <= Int(Self.generationCount) { generations.append(Generation(firstEpoch: epoch)) }
+        let length = max(1, lateWindow / Self.generationsPerWindow)
+        let number = epoch / length
+        current = Int(number % UInt64(GenerationRing.count))
+        if generations[current].expiry == 0 {
+            generations[current].expiry = (number &+ 1) &* length &+ lateWindow
+        }
         return nodes
     }
 
@@ -148,45 +153,71 @@ struct ClosedTraces: ~Copyable {
             index = UInt32(spans.count)
             spans.append(span)
         }
-        generations[generations.count - 1].spans.append(index)
+        generations[current].spans.append(index)
         return index
     }
 
-    mutating func keep(node: UInt32) { generations[generations.count - 1].nodes.append(node) }
+    mutating func keep(node: UInt32) { generations[current].nodes.append(node) }
 
-    /// Leaves a thread key. One record a key and kind: of entries the last one, of exits the first one.
+    /// Leaves a thread key of a kept trace. One record a key and kind: of entries the last one, of exits the first one.
     mutating func add(_ record: ThreadRecord) {
-        let place = generations.count - 1
         let hash = KeyTable.hash(record.key)
-        let found = generations[place].threadTable.find(hash) {
-            generations[place].threads[Int($0)].key == record.key
-                && generations[place].threads[Int($0)].isEntry == record.isEntry
+        let found = generations[current].threadTable.find(hash) {
+            generations[current].threads[Int($0)].key == record.key
+                && generations[current].threads[Int($0)].isEntry == record.isEntry
         }
         guard let found else {
-            generations[place].threadTable.insert(hash, UInt32(generations[place].threads.count))
-            generations[place].threads.append(record)
+            generations[current].threadTable.insert(hash, UInt32(generations[current].threads.count))
+            generations[current].threads.append(record)
             return
         }
-        let old = generations[place].threads[Int(found)]
+        let old = generations[current].threads[Int(found)]
         let isLater = (old.start, old.id) < (record.start, record.id)
-        if isLater == record.isEntry { generations[place].threads[Int(found)] = record }
+        if isLater == record.isEntry { generations[current].threads[Int(found)] = record }
     }
 
-    /// Leaves the net facts of a span whose other end never came.
+    /// Leaves a thread key of a dropped trace.
+    mutating func addDropped(threadKey: UInt64, isEntry: Bool) {
+        let (hash, fingerprint) = Self.fingerprint(threadKey, isEntry: isEntry)
+        if generations[current].droppedThreads.find(hash, where: { $0 == fingerprint }) != nil { return }
+        generations[current].droppedThreads.insert(hash, fingerprint)
+    }
+
+    /// 63 bits of a stable hash of the key, in the two halves of a table's slot.
+    private static func fingerprint(_ key: UInt64, isEntry: Bool) -> (hash: UInt32, fingerprint: UInt32) {
+        let hash = StableHash.of(key)
+        return (UInt32(truncatingIfNeeded: hash), UInt32(truncatingIfNeeded: hash >> 33) & ~1 | (isEntry ? 1 : 0))
+    }
+
+    /// Leaves the net facts of a span whose other end never came: of one `req_seq` at most `candidateLimit`.
     mutating func add(_ record: NetRecord) {
-        let place = generations.count - 1
-        generations[place].requestTable.insert(
-            KeyTable.hash(record.end.requestSequence), UInt32(generations[place].requests.count))
-        generations[place].requests.append(record)
+        let hash = KeyTable.hash(record.end.requestSequence)
+        let index = UInt32(generations[current].requests.count)
+        let first = generations[current].requestTable.find(hash) {
+            generations[current].requests[Int($0)].end.requestSequence == record.end.requestSequence
+        }
+        if var last = first {
+            var length = 1
+            while generations[current].requests[Int(last)].next != SpanRecord.none {
+                last = generations[current].requests[Int(last)].next
+                length += 1
+            }
+            guard length < candidateLimit else { return }
+            generations[current].requests[Int(last)].next = index
+        } else {
+            generations[current].requestTable.insert(hash, index)
+        }
+        generations[current].requests.append(record)
     }
 
     // MARK: Lookups for late spans
 
-    /// The closed entry (or first closed exit without entry) with this thread key.
+    /// The closed entry (or first closed exit without entry) with this thread key; of a dropped trace when no kept one
+    /// left the key.
     func thread(_ key: UInt64, isEntry: Bool) -> ThreadRecord? {
         let hash = KeyTable.hash(key)
         var best: ThreadRecord?
-        for place in 0..<generations.count {
+        for place in 0..<GenerationRing.count {
             guard let index = generations[place].threadTable.find(hash, where: {
                 generations[place].threads[Int($0)].key == key
                     && generations[place].threads[Int($0)].isEntry == isEntry
@@ -195,44 +226,53 @@ struct ClosedTraces: ~Copyable {
             if let old = best, ((old.start, old.id) < (record.start, record.id)) != isEntry { continue }
             best = record
         }
-        return best
+        if let best { return best }
+        let (home, fingerprint) = Self.fingerprint(key, isEntry: isEntry)
+        for place in 0..<GenerationRing.count
+        where generations[place].droppedThreads.find(home, where: { $0 == fingerprint }) != nil {
+            // No time is known of it: any kept child comes before it.
+            return ThreadRecord(key: key, start: .max, id: .none, span: Self.dropped, isEntry: isEntry)
+        }
+        return nil
     }
 
     /// Takes the closed other end of `end` out, by the order of rules R1a, R1b, R2, then the smallest start difference.
-    mutating func takeOtherEnd(of end: NetEnd) -> (record: NetRecord, evidence: LinkEvidence)? {
+    /// Under `compat` the key alone decides.
+    mutating func takeOtherEnd(
+        of end: NetEnd, datakitCompatible: Bool
+    ) -> (record: NetRecord, evidence: LinkEvidence)? {
         let hash = KeyTable.hash(end.requestSequence)
         var best: (rank: Int, difference: UInt64, id: SpanID, place: Int, index: UInt32)?
-        var looked = 0
-        for place in 0..<generations.count {
-            _ = generations[place].requestTable.find(hash) { index in
+        for place in 0..<GenerationRing.count {
+            var index = generations[place].requestTable.find(hash) {
+                generations[place].requests[Int($0)].end.requestSequence == end.requestSequence
+            } ?? SpanRecord.none
+            while index != SpanRecord.none {
                 let record = generations[place].requests[Int(index)]
-                guard record.end.requestSequence == end.requestSequence else { return false }
-                looked += 1
-                guard record.end.isIncoming != end.isIncoming, let rank = Self.rank(record.end, end) else {
-                    return looked >= candidateLimit
+                if !record.isTaken, let rank = Self.rank(record.end, end, datakitCompatible) {
+                    let difference = (record.end.start &- end.start).magnitude
+                    if best.map({ ($0.rank, $0.difference, $0.id) > (rank, difference, record.id) }) ?? true {
+                        best = (rank, difference, record.id, place, index)
+                    }
                 }
-                let difference = (record.end.start &- end.start).magnitude
-                if let old = best, (old.rank, old.difference, old.id) <= (rank, difference, record.id) {
-                    return looked >= candidateLimit
-                }
-                best = (rank, difference, record.id, place, index)
-                return looked >= candidateLimit
+                index = record.next
             }
         }
         guard let best else { return nil }
+        generations[best.place].requests[Int(best.index)].isTaken = true
         let record = generations[best.place].requests[Int(best.index)]
-        generations[best.place].requestTable.remove(hash, best.index)
         return (record, best.rank == 0 ? .net : best.rank <= 2 ? .netKey : .netWeak)
     }
 
     /// 0: R1a, 1: R1b by initiator, 2: R1b by key, 3: R2 by flow, 4: R2 by initiator.
-    private static func rank(_ one: NetEnd, _ other: NetEnd) -> Int? {
+    private static func rank(_ one: NetEnd, _ other: NetEnd, _ datakitCompatible: Bool) -> Int? {
+        guard one.isIncoming != other.isIncoming else { return nil }
         let haveFlows = one.hasFlow && other.hasFlow
         if one.isStrong, other.isStrong, one.responseSequence == other.responseSequence {
-            if haveFlows, one.flow == other.flow { return 0 }
+            if datakitCompatible || haveFlows && one.flow == other.flow { return 0 }
             return haveFlows && one.initiator == other.initiator ? 1 : 2
         }
-        guard haveFlows else { return nil }
+        guard haveFlows, !datakitCompatible else { return nil }
         return one.flow == other.flow ? 3 : one.initiator == other.initiator ? 4 : nil
     }
 }

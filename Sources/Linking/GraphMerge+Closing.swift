@@ -9,30 +9,51 @@ extension GraphMerge {
     /// Says that all facts of `epoch` and before are in, and closes what has to close. Verdicts go to `verdict`.
     public mutating func advance(to epoch: Epoch, into verdict: inout VerdictBuilder) {
         guard epoch >= watermark else { return }
-        watermark = epoch
-        for node in closed.advance(to: epoch.number) { processes.removeNode(node) }
-        joinExits()
-        if options.closesByTime { closeDue(into: &verdict) }
+        if options.closesByTime {
+            repeat { step(to: nextStop(before: epoch), into: &verdict) } while watermark < epoch
+        } else {
+            watermark = epoch
+            joinExits()
+        }
         forgetOldEpochs()
     }
 
     /// Closes everything: the end of input of a replay or a test.
     public mutating func flush(into verdict: inout VerdictBuilder) {
-        for node in closed.advance(to: watermark.number) { processes.removeNode(node) }
+        for epoch in early.keys.sorted() { insertEarly(epoch) }
         joinExits()
-        let roots = groups.groups.indices.filter { isOpenRoot(UInt32($0)) }.map { UInt32($0) }
-        joinExits(ofGroups: roots)
         // In the order of the groups' slots; the result does not depend on it.
-        for root in roots where isOpenRoot(root) { close(root, into: &verdict, isFinal: true) }
+        for group in groups.groups.indices where groups.groups[group].isAlive {
+            close(UInt32(group), into: &verdict, isFinal: true)
+        }
         calendar.removeAll()
+        for node in leavingNodes { processes.removeNode(node) }
+        leavingNodes.removeAll()
     }
 
-    private func isOpenRoot(_ group: UInt32) -> Bool { groups[group].isAlive && groups[group].parent == group }
+    /// The next epoch in which something happens, at most `epoch`.
+    private func nextStop(before epoch: Epoch) -> UInt64 {
+        let next = watermark.advanced(by: 1).number
+        if hasNews || epoch.number <= next { return min(next, epoch.number) }
+        var stop = epoch.number
+        for page in calendar.keys { stop = min(stop, page) }
+        for early in early.keys { stop = min(stop, early) }
+        return max(stop, next)
+    }
+
+    private mutating func step(to epoch: UInt64, into verdict: inout VerdictBuilder) {
+        insertEarly(epoch)
+        watermark = Epoch(epoch)
+        hasNews = false
+        for node in closed.advance(to: epoch) { processes.removeNode(node) }
+        joinExits()
+        closeDue(into: &verdict)
+    }
 
     /// Puts a group on the calendar page on which it may close, unless it stands on that or an earlier one.
     @inline(__always) mutating func schedule(_ group: UInt32) {
         guard options.closesByTime else { return }
-        let due = max(due(group), watermark.number &+ 1)
+        let due = due(group)
         guard groups[group].scheduled > due else { return }
         groups[group].scheduled = due
         calendar[due, default: []].append(group)
@@ -45,22 +66,13 @@ extension GraphMerge {
     }
 
     private mutating func closeDue(into verdict: inout VerdictBuilder) {
-        var candidates: [UInt32] = []
         for page in calendar.keys.filter({ $0 <= watermark.number }).sorted() {
-            candidates += calendar.removeValue(forKey: page) ?? []
-        }
-        var roots: [UInt32] = []
-        for candidate in candidates where groups[candidate].isAlive {
-            let root = groups.find(candidate)
-            if due(root) <= watermark.number { roots.append(root) } else { reschedule(root) }
-        }
-        joinExits(ofGroups: roots)
-        for candidate in roots where groups[candidate].isAlive {
-            let root = groups.find(candidate)
-            if due(root) <= watermark.number {
-                close(root, into: &verdict, isFinal: false)
-            } else {
-                reschedule(root)
+            for group in calendar.removeValue(forKey: page) ?? [] where groups[group].isAlive {
+                if due(group) <= watermark.number {
+                    close(group, into: &verdict, isFinal: false)
+                } else {
+                    reschedule(group)
+                }
             }
         }
     }
@@ -73,56 +85,32 @@ extension GraphMerge {
 
     // MARK: Joining by process
 
-    /// Joins the exits without entry that came since the last time, and those whose process got new entries, with the
-    /// group of the one entry that was open when they were made. Only groups are joined here; R4 decides at closing.
+    /// Joins the exits without entry that came since the last step, and those whose process got or lost entries, with
+    /// the group of the entry that R4 names. Only groups are joined here; R4 decides at closing.
     private mutating func joinExits() {
-        for span in newExits {
-            let record = spans[span]
-            if hasEntry(record) || joinWithOpenEntry(span) { continue }
-            spans[span].node = processes.addNode(span: span, record: record, isExit: true)
+        let touched = processes.takeTouched()
+        for span in newExits where !hasEntry(spans[span]) {
+            spans[span].node = processes.addNode(span: span, record: spans[span], isExit: true)
+            joinWithOpenEntry(span)
         }
         newExits.removeAll(keepingCapacity: true)
-        newEntryProcesses.sort()
-        var last = ProcessIndex.none
-        for process in newEntryProcesses where process != last {
-            last = process
+        for process in touched {
             var node = processes.processes[Int(process)].firstExit
             while node != ProcessIndex.none {
-                let next = processes.nodes[Int(node)].next
-                let span = processes.nodes[Int(node)].span
-                if hasEntry(spans[span]) || joinWithOpenEntry(span) {
-                    spans[span].node = ProcessIndex.none
-                    processes.removeNode(node)
-                }
-                node = next
-            }
-        }
-        newEntryProcesses.removeAll(keepingCapacity: true)
-    }
-
-    /// The same for groups that are about to close: what is open may have changed since.
-    private mutating func joinExits(ofGroups roots: [UInt32]) {
-        guard infersLinks else { return }
-        for root in roots where groups[root].isAlive {
-            var span = groups[groups.find(root)].first
-            while span != Self.none {
-                let next = spans[span].next
-                if canInfer(spans[span]), !hasEntry(spans[span]) { _ = joinWithOpenEntry(span) }
-                span = next
+                joinWithOpenEntry(processes.nodes[Int(node)].span)
+                node = processes.nodes[Int(node)].next
             }
         }
     }
 
-    /// True when exactly one entry is open at the exit and not closed yet; its group and the exit's are one then.
-    private mutating func joinWithOpenEntry(_ span: UInt32) -> Bool {
+    /// Joins the exit's group with that of the entry that R4 names, unless that one is closed.
+    private mutating func joinWithOpenEntry(_ span: UInt32) {
         let record = spans[span]
         guard case .one(let node) = processes.openEntries(
-            of: record.process, at: record.kernelTime, latest: options.inferredLinks == .latest) else { return false }
+            of: record.process, at: record.kernelTime, latest: options.inferredLinks == .latest) else { return }
         let entry = processes.nodes[Int(node)]
-        guard !entry.isClosed else { return false }
-        let (one, other) = (groups.find(record.group), groups.find(spans[entry.span].group))
-        if let root = groups.union(one, other, spans: spans) { schedule(root) }
-        return true
+        guard !entry.isClosed else { return }
+        schedule(groups.union(record.group, spans[entry.span].group, spans: spans))
     }
 
     /// True when the trace's root is an exit of a process that serves requests: its own entry may still come.
@@ -137,7 +125,7 @@ extension GraphMerge {
         let kept = options.lateWindowEpochs &+ options.maxTraceAgeEpochs
         guard options.closesByTime, watermark.number > kept else { return }
         let horizon = watermark.number - kept
-        for epoch in seen.keys where epoch < horizon { seen[epoch] = nil }
+        for epoch in seen.keys.filter({ $0 < horizon }) { seen[epoch] = nil }
         processes.expireServices(before: horizon)
     }
 }

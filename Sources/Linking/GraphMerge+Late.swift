@@ -17,7 +17,7 @@ extension GraphMerge {
             if chosen == nil, fits {
                 chosen = candidate
             } else if !fits || chosen?.trace != candidate.trace {
-                statistics.refuse(fits ? "late" : Self.ruleName(parent.evidence), fits ? "late_bridge" : "limit")
+                assembly.refuse(fits ? "late" : Self.ruleName(parent.evidence), fits ? "late_bridge" : "limit")
                 assembly.closedParents[local] = Assembly.ClosedParent()
                 if !fits { assembly.flags[local].insert(.truncated) }
                 continue
@@ -32,11 +32,11 @@ extension GraphMerge {
     }
 
     /// A root that was called, and whose caller's trace is closed.
-    private mutating func findClosedRequest(_ local: Int) {
+    mutating func findClosedRequest(_ local: Int) {
         let record = spans[assembly.members[local].span]
-        guard record.isIncoming, record.requestSequence != 0, !assembly.isNetMatched[local],
+        guard options.closesByTime, record.isIncoming, record.requestSequence != 0, !assembly.isNetMatched[local],
             assembly.parents[local] == Assembly.none, assembly.closedParents[local].kind == .none,
-            let other = closed.takeOtherEnd(of: netEnd(record, local)) else { return }
+            let other = closed.takeOtherEnd(of: netEnd(record, local), datakitCompatible: options.datakitCompatible) else { return }
         assembly.isNetMatched[local] = true
         let kind: Assembly.ClosedParent.Kind = other.record.span == ClosedTraces.dropped ? .dropped : .kept
         assembly.closedParents[local] = Assembly.ClosedParent(
@@ -47,17 +47,17 @@ extension GraphMerge {
         var best: (start: Int64, id: SpanID, span: UInt32)?
         func offer(_ start: Int64, _ id: SpanID, _ span: UInt32) {
             if let old = best, (old.start, old.id) <= (start, id) {
-                if old.span != span { statistics.refuse("late", "late_bridge") }
+                if old.span != span { assembly.refuse("late", "late_bridge") }
                 return
             }
-            if best != nil { statistics.refuse("late", "late_bridge") }
+            if best != nil { assembly.refuse("late", "late_bridge") }
             best = (start, id, span)
         }
         for place in trace.from..<(trace.from + trace.count) {
             let local = Int(assembly.order[place])
             let record = spans[assembly.members[local].span]
             if !record.isIncoming, record.requestSequence != 0, !assembly.isNetMatched[local],
-                let other = closed.takeOtherEnd(of: netEnd(record, local)) {
+                let other = closed.takeOtherEnd(of: netEnd(record, local), datakitCompatible: options.datakitCompatible) {
                 assembly.isNetMatched[local] = true
                 offer(other.record.end.start, other.record.id, other.record.span)
             }
@@ -69,7 +69,7 @@ extension GraphMerge {
         if best.span == ClosedTraces.dropped { return Adoption(trace: nil) }
         let closedTrace = closed.spans[Int(best.span)].trace
         guard fitsInto(closedTrace, trace) else {
-            statistics.refuse("late", "limit")
+            assembly.refuse("late", "limit")
             return nil
         }
         return Adoption(trace: closedTrace)
@@ -94,7 +94,9 @@ extension GraphMerge {
                 id = spanID(span)
                 closedSpan = closed.add(self.closedSpan(local, id: id, trace: closedTrace))
             }
-            if leavesThread {
+            if leavesThread, closedTrace == nil {
+                closed.addDropped(threadKey: record.threadKey, isEntry: record.isEntry)
+            } else if leavesThread {
                 closed.add(
                     ClosedTraces.ThreadRecord(
                         key: record.threadKey, start: record.start, id: id, span: closedSpan, isEntry: record.isEntry))

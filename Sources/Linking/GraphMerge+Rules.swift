@@ -10,17 +10,18 @@ extension GraphMerge {
             let record = spans[assembly.members[local].span]
             if record.requestSequence != 0 { assembly.netEnds.append(netEnd(record, local)) }
             if record.threadKey != 0 {
+                let isTimed = record.flags.contains(.hasKernelTime)
                 assembly.threadEnds.append(
                     Assembly.ThreadEnd(
-                        threadKey: record.threadKey, kernelTime: record.kernelTime, local: UInt32(local),
-                        isEntry: record.isEntry, hasKernelTime: record.flags.contains(.hasKernelTime)))
+                        threadKey: record.threadKey, kernelTime: isTimed ? record.kernelTime : .min,
+                        local: UInt32(local), isEntry: record.isEntry, hasKernelTime: isTimed))
             } else if !record.isEntry {
                 assembly.hasNoEntry[local] = true
             }
         }
         matchRequests()
         matchThreads()
-        if !options.datakitCompatible { inferParents() }
+        inferParents()
         growForest()
     }
 
@@ -35,8 +36,7 @@ extension GraphMerge {
             assembly.members.sort { $0.start < $1.start }
             orderEqualStarts()
         }
-        // While the group is at work, `next` holds the span's place.
-        for local in assembly.members.indices { spans[assembly.members[local].span].next = UInt32(local) }
+        for local in assembly.members.indices { spans[assembly.members[local].span].local = UInt32(local) }
     }
 
     /// Brings members with one and the same start into the order of their ids, which are computed only for them.
@@ -110,7 +110,7 @@ extension GraphMerge {
         let parent = spans[assembly.members[Int(chosen.local)].span]
         if !options.datakitCompatible, exit.hasKernelTime, chosen.hasKernelTime, parent.hasResponse,
             exit.kernelTime > parent.end {
-            statistics.refuse("R3", "thread_closed")
+            assembly.refuse("R3", "thread_closed")
             return
         }
         assembly.parents[local] = chosen.local
@@ -121,11 +121,11 @@ extension GraphMerge {
     private func chooseEntry(for exit: Assembly.ThreadEnd, _ entries: Range<Int>) -> Assembly.ThreadEnd {
         if entries.count == 1 { return assembly.threadEnds[entries.lowerBound] }
         var low = entries.lowerBound
-        // Entries without a kernel time stand at ktime 0, before all others with one.
         guard exit.hasKernelTime, assembly.threadEnds[entries.upperBound - 1].hasKernelTime else {
             return assembly.threadEnds[low]
         }
         var high = entries.upperBound
+        // Entries without a kernel time stand before all that have one.
         while low < high {
             let middle = (low + high) / 2
             if assembly.threadEnds[middle].kernelTime > exit.kernelTime { high = middle } else { low = middle + 1 }
@@ -139,18 +139,21 @@ extension GraphMerge {
         for local in assembly.members.indices where assembly.hasNoEntry[local] {
             if assembly.parents[local] == Assembly.none { inferParent(local) }
         }
+        if options.datakitCompatible { return }
         var from = 0
         while from < assembly.threadEnds.count {
             var to = from + 1
             while to < assembly.threadEnds.count,
                 assembly.threadEnds[to].threadKey == assembly.threadEnds[from].threadKey { to += 1 }
-            if to - from > 1, assembly.hasNoEntry[Int(assembly.threadEnds[from].local)] { inferSiblings(from..<to) }
+            if assembly.hasNoEntry[Int(assembly.threadEnds[from].local)] { inferSiblings(from..<to) }
             from = to
         }
     }
 
-    /// A closed entry with the thread key (the span is late), else R4.
+    /// A closed request or a closed entry with the thread key (the span is late), else R4.
     private mutating func inferParent(_ local: Int) {
+        findClosedRequest(local)
+        if assembly.closedParents[local].kind != .none { return }
         let record = spans[assembly.members[local].span]
         if record.threadKey != 0, let late = closed.thread(record.threadKey, isEntry: true) {
             assembly.hasNoEntry[local] = false
@@ -161,14 +164,14 @@ extension GraphMerge {
         switch processes.openEntries(
             of: record.process, at: record.kernelTime, latest: options.inferredLinks == .latest) {
         case .nobody: break
-        case .several: statistics.refuse("R4", "ambiguous")
+        case .several: assembly.refuse("R4", "ambiguous")
         case .one(let node):
             let entry = processes.nodes[Int(node)]
             if entry.isClosed {
                 linkToClosed(local, span: entry.span, evidence: .process)
                 return
             }
-            let parent = spans[entry.span].next
+            let parent = spans[entry.span].local
             let isMember = parent < UInt32(assembly.members.count) && assembly.members[Int(parent)].span == entry.span
             statistics.check(isMember, "process_parent_in_group")
             guard isMember else { return }
@@ -183,14 +186,14 @@ extension GraphMerge {
             return
         }
         let record = spans[assembly.members[local].span]
-        if evidence == .thread, record.flags.contains(.hasKernelTime), record.kernelTime > closed.spans[Int(span)].end {
-            statistics.refuse("R3", "thread_closed")
+        if evidence == .thread, !options.datakitCompatible, record.flags.contains(.hasKernelTime), record.kernelTime > closed.spans[Int(span)].end {
+            assembly.refuse("R3", "thread_closed")
             return
         }
         assembly.closedParents[local] = Assembly.ClosedParent(kind: .kept, span: span, evidence: evidence)
     }
 
-    /// R5: exits with one thread key and no entry are one trace; a parent that R4 found for one of them is the parent
+    /// R5: exits (also a single one) with one thread key and no entry are one trace; a parent that R4 found for one of them is the parent
     /// of the others too where it was open.
     private mutating func inferSiblings(_ places: Range<Int>) {
         var found: [UInt32] = []
@@ -204,13 +207,8 @@ extension GraphMerge {
             first = first ?? UInt32(local)
             if assembly.evidence[local] == .process { found.append(assembly.parents[local]) }
         }
-        guard exits > 1 else { return }
-        if !found.isEmpty {
-            found.sort { one, other in
-                let (first, second) = (entryTime(one), entryTime(other))
-                return first != second ? first < second : one < other
-            }
-        }
+        guard exits > 0 else { return }
+        if found.count > 1 { found.sort { (entryTime($0), $0) < (entryTime($1), $1) } }
         for place in places {
             let end = assembly.threadEnds[place]
             let local = Int(end.local)
@@ -255,11 +253,11 @@ extension GraphMerge {
                 assembly.parents[local] = Assembly.none
                 assembly.evidence[local] = .none
                 if refusal == .limit { assembly.flags[local].insert(.truncated) }
-                statistics.refuse(Self.ruleName(rule), refusal == .limit ? "limit" : "cycle")
+                assembly.refuse(Self.ruleName(rule), refusal == .limit ? "limit" : "cycle")
             }
         }
         for (one, other) in assembly.siblings where !assembly.forest.join(one, other, sizeLimit: limits.spansPerTrace) {
-            statistics.refuse("R5", "limit")
+            assembly.refuse("R5", "limit")
         }
     }
 

@@ -4,18 +4,15 @@ extension GraphMerge {
     /// Decides a group: applies the rules and gives every span its verdict, or lets the group wait for an entry that is
     /// still to come. O(n log n) in the spans of the group.
     mutating func close(_ group: UInt32, into verdict: inout VerdictBuilder, isFinal: Bool) {
-        let before = statistics
         applyRules(to: group)
         formTraces()
         if !isFinal, mayStillWait(group), waits(for: group) {
-            // Nothing happened: what the rules counted is counted when they decide.
-            statistics = before
-            restoreList(of: group)
             groups[group].waitsForEntry = true
             reschedule(group)
             return
         }
         for trace in assembly.traces.indices { decide(trace, into: &verdict) }
+        statistics.count(assembly.refusals)
         release(group)
     }
 
@@ -32,17 +29,6 @@ extension GraphMerge {
             if waitsForEntry(assembly.members[local].span) { return true }
         }
         return false
-    }
-
-    /// Puts the list of spans back that `collectMembers` used for the places.
-    private mutating func restoreList(of group: UInt32) {
-        var next = Self.none
-        for member in assembly.members.reversed() {
-            spans[member.span].next = next
-            next = member.span
-        }
-        groups[group].first = next
-        groups[group].last = assembly.members[assembly.members.count - 1].span
     }
 
     /// Numbers the traces of the group and lists each one's members in canonical order.
@@ -178,7 +164,7 @@ extension GraphMerge {
                 flags: assembly.flags[local].union(.keep), evidence: assembly.evidence[local], parent: .none,
                 ebpfTrace: id, trace: id, explicitID: .none)
             if isLate { row.flags.insert(.late) }
-            if hasApplications || assembly.closedParents[local].kind == .kept {
+            if hasApplications {
                 let application = assembly.applicationTraces[local]
                 if !application.id.isNone {
                     row.trace = application.id
@@ -242,7 +228,8 @@ extension GraphMerge {
                 let ids = spans.application(of: span)
                 own.id = TraceID(high: ids.traceHigh, low: ids.traceLow)
                 own.isHex = spans[span].flags.contains(.applicationHex)
-            } else if assembly.closedParents[local].kind == .kept {
+            }
+            if own.id.isNone, assembly.closedParents[local].kind == .kept {
                 let parent = closed.spans[Int(assembly.closedParents[local].span)]
                 own.id = parent.applicationTrace
                 own.isHex = parent.isApplicationHex
@@ -286,14 +273,18 @@ extension GraphMerge {
             let record = spans[member.span]
             if record.headsRequest { requestTable.remove(KeyTable.hash(record.requestSequence), member.span) }
             if record.headsThread { threadTable.remove(KeyTable.hash(record.threadKey), member.span) }
-            if record.node != Self.none, processes.nodes[Int(record.node)].isExit || !options.closesByTime {
-                processes.removeNode(record.node)
+            if record.node != Self.none {
+                if processes.nodes[Int(record.node)].isExit {
+                    processes.removeNode(record.node)
+                } else if !options.closesByTime {
+                    leavingNodes.append(record.node)
+                }
             }
             if record.process != Self.none { processes.release(record.process) }
             releaseCommit(record.commit)
-            groups.release(foundedBy: member.span, group: record.group)
             spans.remove(member.span)
         }
+        groups.remove(group)
     }
 
     private mutating func releaseCommit(_ commit: UInt32) {

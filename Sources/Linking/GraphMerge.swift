@@ -5,7 +5,8 @@
 ///                               groups without a new span for a window close: rules R1 to R5, sampling, verdict
 ///     flush()                   closes everything
 ///
-/// The result depends on the set of (span, epoch) alone: not on the order, the partitions, the workers or repeats.
+/// The result depends on the set of (span, epoch) alone: not on the order, the partitions, the workers or repeats, nor
+/// on how far each worker runs ahead, nor on the steps in which the watermark moves.
 /// With nothing closed before the last span came it does not depend on the epochs either (invariants 3a and 3b).
 /// Cost is O(n log n) in the spans on any input; memory about 110 bytes per open span.
 public struct GraphMerge: ~Copyable {
@@ -59,10 +60,15 @@ public struct GraphMerge: ~Copyable {
     var seen: [UInt64: Set<PieceKey>] = [:]
     /// Groups by the epoch in which they may close; looked at by `advance`.
     var calendar: [UInt64: [UInt32]] = [:]
-    /// Exits that came since the last `advance` and whose thread key may have no entry.
+    /// Exits that came since the last step and had no entry with their thread key.
     var newExits: [UInt32] = []
-    /// Processes that got entries since the last `advance`.
-    var newEntryProcesses: [UInt32] = []
+    /// True when spans came since the last step.
+    var hasNews = false
+    /// Pieces of epochs that come after the next one, checked, by epoch: what a fast worker tells must not be seen
+    /// before its time, or the result would depend on who was fast.
+    var early: [UInt64: [[UInt8]]] = [:]
+    /// Entries of decided groups, while `flush` still has others to decide.
+    var leavingNodes: [UInt32] = []
     var staged: [PartialGraphDecoder.Span] = []
     var assembly = Assembly()
 
@@ -82,11 +88,36 @@ public struct GraphMerge: ~Copyable {
 
     /// Takes a partial graph in: all of it, or nothing when it is torn.
     public mutating func insert(_ bytes: UnsafeRawBufferPointer) throws(CodecError) -> Insertion {
+        let decoder = try stage(bytes)
+        let header = decoder.header
+        if let outcome = alreadyKnown(header) { return outcome }
+        if options.closesByTime, header.epoch > watermark.advanced(by: 1) {
+            early[header.epoch.number, default: []].append(Array(bytes))
+        } else {
+            insertStaged(decoder)
+        }
+        return .inserted(spans: decoder.spanCount)
+    }
+
+    private mutating func stage(_ bytes: UnsafeRawBufferPointer) throws(CodecError) -> PartialGraphDecoder {
         var decoder = try PartialGraphDecoder(bytes)
         staged.removeAll(keepingCapacity: true)
         while let span = try decoder.next() { staged.append(span) }
-        let header = decoder.header
-        if let outcome = alreadyKnown(header) { return outcome }
+        return decoder
+    }
+
+    /// Takes in the pieces of `epoch` that came before their time.
+    mutating func insertEarly(_ epoch: UInt64) {
+        for piece in early.removeValue(forKey: epoch) ?? [] {
+            let decoder = piece.withUnsafeBytes { try? stage($0) }
+            statistics.check(decoder != nil, "early_piece")
+            if let decoder { insertStaged(decoder) }
+        }
+    }
+
+    private mutating func insertStaged(_ decoder: PartialGraphDecoder) {
+        let epoch = decoder.header.epoch
+        hasNews = true
         var commitIndexes: [UInt32] = []
         commitIndexes.reserveCapacity(decoder.commits.count)
         for commit in decoder.commits { commitIndexes.append(commitIndex(commit)) }
@@ -107,14 +138,14 @@ public struct GraphMerge: ~Copyable {
             let partner = span.partner.map { inserted[place - $0] }
             inserted.append(
                 insert(
-                    span.facts, epoch: header.epoch, commit: commitIndexes[span.commit], row: span.row,
+                    span.facts, epoch: epoch, commit: commitIndexes[span.commit], row: span.row,
                     process: process, partner: partner))
         }
-        return .inserted(spans: inserted.count)
     }
 
-    /// Takes one span in, outside any partial graph (tests and tools).
+    /// Takes one span in, outside any partial graph (tests and tools). Epochs must not come before their time.
     public mutating func insert(_ facts: SpanFacts, at address: RowAddress, epoch: Epoch) {
+        hasNews = true
         let facts = facts.travelling
         let key = CommitKey(router: address.router, position: address.position)
         var process = Self.none
@@ -191,21 +222,23 @@ public struct GraphMerge: ~Copyable {
                 sparse: sparse, group: Self.none, next: Self.none, node: Self.none, flags: facts.flags))
         commits[Int(commit)].references &+= 1
         if process != Self.none { processes.retain(process) }
-        join(span, facts, epoch: epoch.number, partner: partner)
-        noteProcess(span, epoch: epoch.number)
+        let hasEntry = join(span, facts, epoch: epoch.number, partner: partner)
+        noteProcess(span, epoch: epoch.number, hasEntry: hasEntry)
         return span
     }
 
     /// Puts the span into the group of those with its `req_seq` or its thread key, and joins these groups.
-    private mutating func join(_ span: UInt32, _ facts: SpanFacts, epoch: UInt64, partner: UInt32?) {
+    /// True when an entry with its thread key is there already.
+    private mutating func join(_ span: UInt32, _ facts: SpanFacts, epoch: UInt64, partner: UInt32?) -> Bool {
         var group = Self.none
+        var hasEntry = false
         if let partner {
-            group = groups.find(spans[partner].group)
+            group = spans[partner].group
         } else if facts.requestSequence != 0 {
             let hash = KeyTable.hash(facts.requestSequence)
             let sequence = facts.requestSequence
             if let other = requestTable.find(hash, where: { spans[$0].requestSequence == sequence }) {
-                group = groups.find(spans[other].group)
+                group = spans[other].group
             } else {
                 requestTable.insert(hash, span)
                 spans[span].headsRequest = true
@@ -215,8 +248,9 @@ public struct GraphMerge: ~Copyable {
             let hash = KeyTable.hash(facts.threadKey)
             let key = facts.threadKey
             if let other = threadTable.find(hash, where: { spans[$0].threadKey == key }) {
-                let root = groups.find(spans[other].group)
-                group = group == Self.none ? root : groups.union(group, root, spans: spans) ?? root
+                let joined = spans[other].group
+                group = group == Self.none ? joined : groups.union(group, joined, spans: spans)
+                hasEntry = spans[other].isEntry
                 if facts.isEntry, !spans[other].isEntry {
                     statistics.check(threadTable.replace(hash, other, with: span), "thread_table")
                     spans[other].headsThread = false
@@ -231,23 +265,20 @@ public struct GraphMerge: ~Copyable {
             spans[span].group = groups.make(first: span, epoch: epoch)
             group = spans[span].group
         } else {
-            spans[span].group = group
             groups.add(span, to: group, epoch: epoch, spans: spans)
         }
         schedule(group)
+        return hasEntry
     }
 
-    private mutating func noteProcess(_ span: UInt32, epoch: UInt64) {
+    private mutating func noteProcess(_ span: UInt32, epoch: UInt64, hasEntry: Bool) {
         let record = spans[span]
         guard record.process != Self.none else { return }
         if record.isEntry {
             processes.noteEntry(of: record.process, epoch: epoch)
             guard infersLinks, record.flags.contains([.hasProcess, .hasKernelTime]) else { return }
             spans[span].node = processes.addNode(span: span, record: record, isExit: false)
-            if processes.processes[Int(record.process)].firstExit != ProcessIndex.none {
-                newEntryProcesses.append(record.process)
-            }
-        } else if canInfer(record) {
+        } else if !hasEntry, canInfer(record) {
             newExits.append(span)
         }
     }

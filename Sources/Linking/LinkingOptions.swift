@@ -58,8 +58,8 @@ public struct LinkingStatistics: Hashable, Sendable {
 
     public init() {}
 
-    mutating func refuse(_ rule: String, _ reason: String, count: UInt64 = 1) {
-        refused[Refusal(rule: rule, reason: reason), default: 0] += count
+    mutating func count(_ refusals: [Refusal]) {
+        for refusal in refusals { refused[refusal, default: 0] += 1 }
     }
 
     /// Counts a broken invariant instead of stopping the process: one bad trace must not end the service.

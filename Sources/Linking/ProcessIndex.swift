@@ -28,6 +28,8 @@ struct ProcessIndex: ~Copyable {
         var firstExit: UInt32
         /// True while `timelines` holds no or an old timeline of the process.
         var timelineIsStale: Bool
+        /// True while the process stands in `touched`.
+        var isTouched = false
     }
 
     struct Node {
@@ -79,6 +81,8 @@ struct ProcessIndex: ~Copyable {
     private var freeNodes: [UInt32] = []
     private var freeServices: [UInt32] = []
     private var timelines: [UInt32: Timeline] = [:]
+    /// Processes with exits without entry that got or lost entries.
+    private var touched: [UInt32] = []
 
     init() {}
 
@@ -180,7 +184,7 @@ struct ProcessIndex: ~Copyable {
         } else {
             processes[process].firstEntry = index
             processes[process].entryCount &+= 1
-            processes[process].timelineIsStale = true
+            touch(process)
         }
         retain(record.process)
         return index
@@ -198,10 +202,24 @@ struct ProcessIndex: ~Copyable {
         if node.next != Self.none { nodes[Int(node.next)].previous = node.previous }
         if !node.isExit {
             processes[Int(node.process)].entryCount &-= 1
-            processes[Int(node.process)].timelineIsStale = true
+            touch(Int(node.process))
         }
         freeNodes.append(index)
         release(node.process)
+    }
+
+    private mutating func touch(_ process: Int) {
+        processes[process].timelineIsStale = true
+        guard !processes[process].isTouched, processes[process].firstExit != Self.none else { return }
+        processes[process].isTouched = true
+        touched.append(UInt32(process))
+    }
+
+    /// The processes with exits without entry that got or lost entries since the last time.
+    mutating func takeTouched() -> [UInt32] {
+        for process in touched { processes[Int(process)].isTouched = false }
+        defer { touched.removeAll(keepingCapacity: true) }
+        return touched
     }
 
     /// The entry's trace is closed: from now on the node names a closed span.

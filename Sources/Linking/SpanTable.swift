@@ -19,12 +19,14 @@ struct SpanRecord {
     var row: UInt32
     /// Index + 1 into the sparse facts (application ids, given id); 0: none.
     var sparse: UInt32
-    /// Index of the group, to be resolved through `SpanGroups.find`.
+    /// Index of the group.
     var group: UInt32
     /// The next span of the same group; `none` at the end.
     var next: UInt32
     /// The span's node in its process's list of entries or of exits without entry; `none` without.
     var node: UInt32
+    /// The span's place in its group's canonical order, while the group is at work.
+    var local: UInt32 = 0
     var flags: SpanFlags
     /// The span is the one that the table of requests, of threads, names for its key.
     var headsRequest = false
