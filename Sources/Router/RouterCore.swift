@@ -70,7 +70,7 @@ final class RouterCore: Sendable {
         board.set(verdicts: verdicts.end)
         merge = MergeThread(map: map, limits: limits, metrics: metrics, logger: logger) { board.set(verdicts: $0) }
         let sync: SyncPolicy =
-            settings.fsync == .always ? .always : .interval(nanoseconds: settings.fsyncInterval.wholeNanoseconds)
+            settings.fsync == .always ? .always : .interval(nanoseconds: Int(settings.fsyncInterval.exactNanoseconds))
         logWriter = LogWriterThread(
             options: LogWriterThread.Options(
                 limits: limits, clock: clock, sync: sync, onCommit: { [accounts] in accounts.accept($0, epoch: $1) }),
@@ -153,14 +153,5 @@ final class RouterCore: Sendable {
         board.close()
         logWriter.stop()
         await merge.stop()
-    }
-}
-
-extension Duration {
-    /// The duration in nanoseconds; the largest number for one that is too long.
-    var wholeNanoseconds: Int {
-        let (seconds, attoseconds) = components
-        let (whole, overflow) = Int(seconds).multipliedReportingOverflow(by: 1_000_000_000)
-        return overflow ? .max : whole + Int(attoseconds / 1_000_000_000)
     }
 }

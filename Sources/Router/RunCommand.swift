@@ -21,7 +21,7 @@ struct RunCommand: AsyncParsableCommand {
             for notice in settings.notices { logger.notice("settings", metadata: ["notice": "\(notice)"]) }
             let group = MultiThreadedEventLoopGroup(numberOfThreads: RunCommand.loops)
             let core = try RouterCore(
-                settings: settings, clock: EpochClock(window: settings.linking.window.wholeNanoseconds), group: group,
+                settings: settings, clock: EpochClock(window: Int(settings.linking.window.exactNanoseconds)), group: group,
                 logger: logger)
             let process = try RouterProcess(core: core, group: group, logger: logger)
             let announcing = Task { await RunCommand.announce(process) }

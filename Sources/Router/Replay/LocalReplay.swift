@@ -53,7 +53,7 @@ struct LocalReplay {
         defer { try? FileManager.default.removeItem(atPath: folder) }
         let started = ContinuousClock.now
         let input = try ReplayInput(paths: files, timed: isTimed, limits: settings.limits)
-        let clock = SimulatedClock(windowNanoseconds: settings.linking.window.wholeNanoseconds)
+        let clock = SimulatedClock(windowNanoseconds: Int(settings.linking.window.exactNanoseconds))
         let group = MultiThreadedEventLoopGroup(numberOfThreads: RunCommand.loops)
         let core = try RouterCore(
             settings: settings, mode: .init(isDriven: true, closesByTime: isTimed), clock: clock.epochClock,

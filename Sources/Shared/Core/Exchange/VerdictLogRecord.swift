@@ -7,12 +7,14 @@ public enum VerdictLogRecord {
 
     /// The newest facts position that a block is about. O(commits of the block).
     public static func newestPosition(in block: [UInt8]) throws(Failure) -> UInt64 {
-        do {
-            return try block.withUnsafeBytes { (bytes) throws(CodecError) in
-                try VerdictDecoder(bytes).commits.map(\.position.offset).max() ?? 0
+        var newest: UInt64 = 0
+        do throws(CodecError) {
+            try block.withUnsafeBytes { (bytes) throws(CodecError) in
+                for commit in try VerdictDecoder(bytes).commits { newest = max(newest, commit.position.offset) }
             }
         } catch {
             throw Failure(.corrupt, "a record of the verdict log is no verdict block: \(error.message)")
         }
+        return newest
     }
 }
