@@ -12,11 +12,11 @@ struct PointSpanEncoder: SpanEncoder {
             switch format {
             case .protobuf:
                 return ChunkBuilder.encode(batch, bytesMax: bytesMax) { point, verdict, bytes in
-                    splicer.appendProtobuf(point, verdict, to: &bytes)
+                    splicer.appendProtobuf(point, verdict: verdict, to: &bytes)
                 }
             case .jsonLines:
                 return ChunkBuilder.encode(batch, bytesMax: bytesMax) { point, verdict, bytes in
-                    splicer.appendJSONLine(point, verdict, to: &bytes)
+                    splicer.appendJSONLine(point, verdict: verdict, to: &bytes)
                 }
             case .none:
                 return EncodedBatch()

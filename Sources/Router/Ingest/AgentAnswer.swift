@@ -60,7 +60,7 @@ struct AgentAnswer: Sendable {
     }
 
     static func error(_ status: HTTPResponseStatus, _ code: String, _ message: String) -> AgentAnswer {
-        let text = "{\"error_code\":\"\(JSONText.escaped(code))\",\"message\":\"\(JSONText.escaped(message))\"}"
+        let text = "{\"error_code\":\"\(AgentJSON.escaped(code))\",\"message\":\"\(AgentJSON.escaped(message))\"}"
         return AgentAnswer(status: status, contentType: "application/json", body: ByteBuffer(string: text))
     }
 
@@ -81,7 +81,7 @@ struct AgentAnswer: Sendable {
 }
 
 /// Text within a JSON string.
-enum JSONText {
+enum AgentJSON {
     /// Escapes what RFC 8259 demands: quote, backslash and control characters.
     static func escaped(_ text: String) -> String {
         guard text.utf8.contains(where: { $0 < 0x20 || $0 == 0x22 || $0 == 0x5c }) else { return text }

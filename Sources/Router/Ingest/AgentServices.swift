@@ -91,9 +91,9 @@ final class AgentServices: Sendable {
     /// The page of `/v1/ping`.
     var ping: AgentAnswer {
         let content = [
-            "\"version\":\"\(JSONText.escaped(version))\"",
+            "\"version\":\"\(AgentJSON.escaped(version))\"",
             "\"uptime\":\"\(Self.durationText(nanoseconds: now() - startedAt))\"",
-            "\"host\":\"\(JSONText.escaped(hostName))\"",
+            "\"host\":\"\(AgentJSON.escaped(hostName))\"",
         ]
         return .json("{\"content\":{\(content.joined(separator: ","))}}")
     }

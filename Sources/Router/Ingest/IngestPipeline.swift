@@ -27,7 +27,8 @@ final class IngestPipeline: BodySink {
     private let writer: LogWriterThread
     private let counters: IngestCounters
     private let wall: @Sendable () -> Int
-    private let decoders = ThreadSpecificVariable<LoopDecoder>()
+    /// Each thread sees only its own value, so nothing in it is shared.
+    private nonisolated(unsafe) let decoders = ThreadSpecificVariable<LoopDecoder>()
 
     /// - Parameter wall: nanoseconds since 1970, for points that bring no time.
     init(

@@ -19,7 +19,7 @@ struct MergeLoop: ~Copyable {
     /// Takes a graph in; returns why not, where it was refused.
     mutating func insert(_ graph: [UInt8]) -> String? {
         do {
-            let insertion = try graph.withUnsafeBytes { (bytes) throws(CodecError) in try merge.insert(bytes) }
+            let insertion = try graph.withRawBytes { (bytes) throws(CodecError) in try merge.insert(bytes) }
             return insertion == .refusedOverlap ? "another worker told of these partitions" : nil
         } catch {
             return error.message
@@ -89,7 +89,7 @@ struct DecidedRows: Sendable {
 
     private mutating func add(_ block: [UInt8]) {
         var decoded: [VerdictDecoder.Row] = []
-        try? block.withUnsafeBytes { (bytes) throws(CodecError) in
+        try? block.withRawBytes { (bytes) throws(CodecError) in
             var decoder = try VerdictDecoder(bytes)
             while let commit = try decoder.next(into: &decoded) {
                 let key = Key(router: commit.router, position: commit.position)

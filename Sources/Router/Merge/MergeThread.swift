@@ -91,7 +91,7 @@ final class MergeThread: Sendable {
     func offer(_ graph: [UInt8]) -> Offer {
         let header: PartialGraphHeader
         do {
-            header = try graph.withUnsafeBytes { (bytes) throws(CodecError) in try PartialGraphDecoder(bytes).header }
+            header = try graph.withRawBytes { (bytes) throws(CodecError) in try PartialGraphDecoder(bytes).header }
         } catch {
             return .refused(error.message)
         }

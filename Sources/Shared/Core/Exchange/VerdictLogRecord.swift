@@ -9,7 +9,7 @@ public enum VerdictLogRecord {
     public static func newestPosition(in block: [UInt8]) throws(Failure) -> UInt64 {
         var newest: UInt64 = 0
         do throws(CodecError) {
-            try block.withUnsafeBytes { (bytes) throws(CodecError) in
+            try block.withRawBytes { (bytes) throws(CodecError) in
                 for commit in try VerdictDecoder(bytes).commits { newest = max(newest, commit.position.offset) }
             }
         } catch {

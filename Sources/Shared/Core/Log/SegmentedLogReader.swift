@@ -49,7 +49,7 @@ public final class SegmentedLogReader {
             window.forget()
             if round == 0 { continue }
             // The list of segments is older than this look: when it has a next one, nothing can appear here any more.
-            if let next { return .gap(to: min(next, end ?? .max)) }
+            if let next { return .gap(to: min(next, end ?? UInt64.max)) }
             if let end { return .gap(to: end) }
             return .end
         }
