@@ -42,7 +42,7 @@ public final class SegmentedLogReader {
             }
             let index = lastIndex(atOrBelow: position)
             guard let window = try window(for: bases[index]) else { continue }
-            let next = index + 1 < bases.count ? bases[index + 1] : nil
+            let next: UInt64? = index + 1 < bases.count ? bases[index + 1] : nil
             if case .record(let header, let body) = try window.content(at: position, limit: end ?? .max) {
                 return .record(LogRecordView(header, body))
             }
