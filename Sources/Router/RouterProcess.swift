@@ -8,6 +8,7 @@ import NIOPosix
 import ServiceLifecycle
 import Shared
 import SharedNet
+import UnixSignals
 
 /// A running router: the core, its listeners and its workers, in one group that stops together.
 ///

@@ -20,9 +20,9 @@ struct DuplicateFilter: ~Copyable {
             let now = epoch.number / max(1, lateWindow)
             if now != stretch {
                 let isNext = now == stretch &+ 1
-                previous = current
-                if !isNext { previous = FingerprintTable() }
+                swap(&previous, &current)
                 current = FingerprintTable(minimumCapacity: previous.count * 5 / 4)
+                if !isNext { previous = FingerprintTable() }
                 stretch = now
             }
         }

@@ -19,7 +19,7 @@ struct StandardInputWatch: Service {
             }
             thread.stackSize = 1 << 18
             thread.start()
-            try await cancelWhenGracefulShutdown { await ended.wait() }
+            await cancelWhenGracefulShutdown { await ended.wait() }
         } else {
             try await gracefulShutdown()
         }

@@ -33,6 +33,11 @@ final class WorkerMetrics: Sendable {
         encode = registry.counter(Metric.stageCPU, Stage.encode.rawValue)
     }
 
+    /// Shows which partitions the worker owns.
+    func owns(_ partitions: Range<UInt16>) {
+        for partition in partitions { registry.gauge(Metric.partitionOwner, String(partition)).set(1) }
+    }
+
     func published(bytes: Int) { graphBytes.add(bytes) }
 
     func found(duplicates count: Int) { duplicates.add(count) }

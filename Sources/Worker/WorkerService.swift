@@ -27,7 +27,7 @@ struct WorkerService: Service {
 
     func run() async throws {
         try await fanOut.start()
-        try await withGracefulShutdownHandler {
+        await withGracefulShutdownHandler {
             await withDiscardingTaskGroup { group in
                 group.addTask { await follow() }
                 group.addTask { await publishPartials() }

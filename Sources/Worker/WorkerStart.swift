@@ -59,7 +59,7 @@ final class WorkerStart: Service, Sendable {
         state.withLock { $0 = State(welcome: welcome, reporter: reporter) }
         metrics.owns(welcome.firstPartition..<welcome.endPartition)
         let fanOut = ExportFanOut(
-            targets: try targets(welcome, reporter), encoder: PointSpanEncoder(rules: exportRules, metrics: metrics))
+            targets: try targets(welcome, reporter), encoder: PointSpanEncoder(rules: try exportRules, metrics: metrics))
         try await WorkerService(
             peer: peer, welcome: welcome, limits: settings.limits, fanOut: fanOut, reporter: reporter,
             metrics: metrics, logger: logger
@@ -83,11 +83,13 @@ final class WorkerStart: Service, Sendable {
     }
 
     private var exportRules: ExportRules {
-        ExportRules(
-            datakitCompatible: settings.linking.compatibility == .datakit,
-            idEncoding: settings.linking.idEncoding == .datakit ? .datakit : .auto,
-            useApplicationTraceID: settings.linking.useApplicationTraceID,
-            globalTags: settings.output.globalTags.map { ($0.name, $0.value) })
+        get throws(Failure) {
+            try ExportRules(
+                compat: settings.linking.compatibility == .datakit,
+                idEncoding: settings.linking.idEncoding == .datakit ? .datakit : .auto,
+                useApplicationTraceID: settings.linking.useApplicationTraceID,
+                globalTags: settings.output.globalTags.map { ($0.name, $0.value) })
+        }
     }
 
     private func targets(_ welcome: WorkerWelcome, _ reporter: WorkerReporter) throws -> [any ExportTarget] {
@@ -101,9 +103,4 @@ final class WorkerStart: Service, Sendable {
         }
         return try factory.targets(from: settings.output.targets)
     }
-}
-
-extension Task where Success == Never, Failure == Never {
-    /// Whether the service group that runs this task is stopping.
-    static var isShuttingDownGracefully: Bool { isShuttingDownGracefullyNow() }
 }
