@@ -62,7 +62,7 @@ struct ReferenceCommand: ParsableCommand {
     func run() {
         switch page {
         case .configuration: print(ConfigurationReference.markdown(), terminator: "")
-        case .metrics: print(MetricsReference.markdown(), terminator: "")
+        case .metrics: print(MetricsReference.page, terminator: "")
         }
     }
 }

@@ -59,7 +59,8 @@ final class WorkerStart: Service, Sendable {
         state.withLock { $0 = State(welcome: welcome, reporter: reporter) }
         metrics.owns(welcome.firstPartition..<welcome.endPartition)
         let fanOut = ExportFanOut(
-            targets: try targets(welcome, reporter), encoder: PointSpanEncoder(rules: try exportRules, metrics: metrics))
+            targets: try targets(welcome, reporter),
+            encoder: TimedEncoder(base: SplicingEncoder(rules: try exportRules), metrics: metrics))
         try await WorkerService(
             peer: peer, welcome: welcome, limits: settings.limits, fanOut: fanOut, reporter: reporter,
             metrics: metrics, logger: logger

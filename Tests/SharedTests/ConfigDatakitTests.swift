@@ -48,7 +48,7 @@ struct ConfigDatakitTests {
         let router = try ConfigCase(environment: [
             "ENV_DATAWAY": "https://a.example.com?token=t1, http://b.example.com:9528/base/?x=1&token=t2"
         ]).router()
-        let targets = router.output.targets.compactMap { target -> DatawayTarget? in
+        let targets = router.output.targets.compactMap { target -> DatawaySpec? in
             if case .dataway(let dataway) = target { dataway } else { nil }
         }
         #expect(

@@ -35,7 +35,7 @@ enum AgentScope {
     }
 
     /// IPv4 addresses mean the same written as mapped IPv6.
-    private static func hash(_ text: Substring) -> UInt64 {
+    static func hash(_ text: Substring) -> UInt64 {
         let text = text.hasPrefix("::ffff:") ? text.dropFirst(7) : text
         var copy = String(text)
         let hash = copy.withUTF8 { StableHash.of(UnsafeRawBufferPointer($0)) }

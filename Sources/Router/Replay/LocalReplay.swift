@@ -52,7 +52,8 @@ struct LocalReplay {
     func run() async throws -> ReplaySummary {
         defer { try? FileManager.default.removeItem(atPath: folder) }
         let started = ContinuousClock.now
-        let input = try ReplayInput(paths: files, timed: isTimed, limits: settings.limits)
+        // A file that is missing is found before any process is started; the feed opens them again.
+        _ = try ReplayInput(paths: files, timed: isTimed, limits: settings.limits)
         let clock = SimulatedClock(windowNanoseconds: Int(settings.linking.window.exactNanoseconds))
         let group = MultiThreadedEventLoopGroup(numberOfThreads: RunCommand.loops)
         let core = try RouterCore(
@@ -62,8 +63,11 @@ struct LocalReplay {
             core: core, group: group, parts: .init(hasListeners: false), logger: logger)
         let services = process.serviceGroup()
         let running = Task { try await services.run() }
-        let feeding = Task {
-            try await ReplayFeed(core: core, clock: clock, isTimed: isTimed, supervisor: process.supervisor).run(input)
+        let feed = ReplayFeed(core: core, clock: clock, isTimed: isTimed, supervisor: process.supervisor)
+        let feeding = Task { [files, isTimed, limits = settings.limits] in
+            let input = try ReplayInput(paths: files, timed: isTimed, limits: limits)
+            try await feed.run(input)
+            return input.points
         }
         // Whichever ends first: the feed, or a part of the router that cannot go on.
         let watching = Task {
@@ -74,9 +78,9 @@ struct LocalReplay {
         watching.cancel()
         await services.triggerGracefulShutdown()
         if case .failure(let failure) = await running.result { throw failure }
-        try fed.get()
+        let spansIn = try fed.get()
         let exported = try FileParts.join(folder + "/out", to: output)
-        return summary(core, spansIn: input.points, exported: Int(exported), elapsed: started.duration(to: .now))
+        return summary(core, spansIn: spansIn, exported: Int(exported), elapsed: started.duration(to: .now))
     }
 
     private func summary(_ core: RouterCore, spansIn: Int, exported: Int, elapsed: Duration) -> ReplaySummary {

@@ -116,9 +116,9 @@ struct ReplayDecoder {
     /// The body as the log takes it; nil when it holds no span. Throws `.badInput` for a body that cannot be read.
     mutating func decode(_ body: ReplayBody, now: Int, metrics: MetricsRegistry) throws(Failure) -> CommitBody? {
         var batch = FactsBatch()
-        let scope = body.agent.map { AgentScope.hash($0) } ?? 0
+        let scope = body.agent.map { AgentScope.hash($0[...]) } ?? 0
         let received = PayloadBytes(body.bytes)
-        do {
+        do throws(BodyError) {
             let decoded = try received.withUnsafeBytes { (bytes) throws(BodyError) in
                 try decoder.decode(
                     contentType: "application/protobuf; proto=com.guance.Point", contentEncoding: nil, body: bytes,

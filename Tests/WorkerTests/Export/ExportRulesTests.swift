@@ -61,27 +61,16 @@ import Testing
         }
     }
 
-    @Test func targetTextsBecomeChoices() throws {
-        #expect(try ExportTargetChoice("file:/a:b") == .file(folder: "/a:b"))
-        #expect(try ExportTargetChoice("stdout") == .standardOutput)
-        #expect(try ExportTargetChoice("none") == .none)
-        #expect(try ExportTargetChoice("dataway:http://h?token=t") == .dataway(DatawayAddress("http://h?token=t")))
-        for text in ["", "file:", "file", "stdout:", "otlp:http://h", "kafka:x", "dataway:", "dataway:h?token=tkn_x"] {
-            let failure = #expect(throws: Failure.self) { try ExportTargetChoice(text) }
-            #expect(failure?.code == .configuration)
-            #expect(failure?.message.contains("tkn_x") == false)
-        }
-    }
-
     @Test func targetsOfAKindAreNumbered() throws {
         let recorder = Recorder()
         let factory = ExportTargetFactory(
             worker: WorkerOrdinal(0), log: "log", ledger: recorder.ledger, observer: recorder,
             acknowledge: recorder.acknowledge, logger: quiet)
-        let targets = try factory.targets(from: ["file:/a", "none", "file:/b", "stdout"])
-        #expect(targets.map(\.name) == ["file", "none", "file-2", "stdout"])
-        #expect(throws: Failure.self) { try factory.targets(from: ["file:/a", "file:/a"]) }
-        #expect(throws: Failure.self) { try factory.targets(from: ["stdout", "stdout"]) }
+        let targets = try factory.targets(from: [.file(path: "/a"), .file(path: "/b"), .standardOutput])
+        #expect(targets.map(\.name) == ["file", "file-2", "stdout"])
+        #expect(try factory.targets(from: []).map(\.name) == ["none"])
+        #expect(throws: Failure.self) { try factory.targets(from: [.file(path: "/a"), .file(path: "/a")]) }
+        #expect(throws: Failure.self) { try factory.targets(from: [.standardOutput, .standardOutput]) }
     }
 
     @Test func aBlockIsAcknowledgedWhenItAndAllBeforeItEnded() {

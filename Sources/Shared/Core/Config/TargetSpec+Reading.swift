@@ -97,7 +97,7 @@ struct TargetReader {
     }
 
     /// A Dataway target of a URL as DataKit writes it, its token in the query.
-    func dataway(_ url: String, token: String?, gzip: Bool) throws(Failure) -> DatawayTarget {
+    func dataway(_ url: String, token: String?, gzip: Bool) throws(Failure) -> DatawaySpec {
         let parts = try checkedURL(url).split(separator: "?", maxSplits: 1, omittingEmptySubsequences: false)
         var base = parts[0]
         while base.hasSuffix("/") { base = base.dropLast() }
@@ -105,7 +105,7 @@ struct TargetReader {
         let tokens = items.filter { $0.hasPrefix("token=") }.map { String($0.dropFirst("token=".count)) }
         let others = items.filter { !$0.hasPrefix("token=") }
         let found = token ?? tokens.first
-        return DatawayTarget(
+        return DatawaySpec(
             url: Secret(String(base)), token: found.map { Secret($0) },
             query: others.isEmpty ? nil : Secret(others.joined(separator: "&")), gzip: gzip)
     }

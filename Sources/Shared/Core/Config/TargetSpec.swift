@@ -4,7 +4,7 @@ public enum TargetSpec: Hashable, Sendable, CustomStringConvertible {
     case file(path: String)
     /// JSON lines on standard output.
     case standardOutput
-    case dataway(DatawayTarget)
+    case dataway(DatawaySpec)
     case otlp(OTLPTarget)
 
     /// The target without secrets.
@@ -27,7 +27,7 @@ public enum TargetSpec: Hashable, Sendable, CustomStringConvertible {
 }
 
 /// A Dataway or a DataKit that takes points at `/v1/write/tracing`.
-public struct DatawayTarget: Hashable, Sendable, CustomStringConvertible {
+public struct DatawaySpec: Hashable, Sendable, CustomStringConvertible {
     /// Scheme, host, port and path, without a slash at the end; may hold a user and a password.
     public var url: Secret
     public var token: Secret?
