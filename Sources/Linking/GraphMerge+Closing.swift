@@ -27,7 +27,7 @@ extension GraphMerge {
             close(UInt32(group), into: &verdict, isFinal: true)
         }
         calendar.removeAll()
-        for node in leavingNodes { processes.removeNode(node) }
+        for node in leavingNodes { processes.removeEntry(node) }
         leavingNodes.removeAll()
     }
 
@@ -45,7 +45,7 @@ extension GraphMerge {
         insertEarly(epoch)
         watermark = Epoch(epoch)
         hasNews = false
-        for node in closed.advance(to: epoch) { processes.removeNode(node) }
+        for node in closed.advance(to: epoch) { processes.removeEntry(node) }
         joinExits()
         closeDue(into: &verdict)
     }
@@ -85,32 +85,39 @@ extension GraphMerge {
 
     // MARK: Joining by process
 
-    /// Joins the exits without entry that came since the last step, and those whose process got or lost entries, with
-    /// the group of the entry that R4 names. Only groups are joined here; R4 decides at closing.
+    /// Joins the exits without entry that came since the last step, and those still waiting whose process got entries,
+    /// with the group of the entry that R4 names. Only groups are joined here; R4 decides at closing.
     private mutating func joinExits() {
         let touched = processes.takeTouched()
-        for span in newExits where !hasEntry(spans[span]) {
-            spans[span].node = processes.addNode(span: span, record: spans[span], isExit: true)
-            joinWithOpenEntry(span)
+        for span in newExits where !isSettled(span) {
+            spans[span].node = processes.addExit(span: span, process: spans[span].process)
         }
         newExits.removeAll(keepingCapacity: true)
         for process in touched {
             var node = processes.processes[Int(process)].firstExit
             while node != ProcessIndex.none {
-                joinWithOpenEntry(processes.nodes[Int(node)].span)
-                node = processes.nodes[Int(node)].next
+                let exit = processes.exits[Int(node)]
+                if isSettled(exit.span) {
+                    spans[exit.span].node = ProcessIndex.none
+                    processes.removeExit(node)
+                }
+                node = exit.next
             }
         }
     }
 
-    /// Joins the exit's group with that of the entry that R4 names, unless that one is closed.
-    private mutating func joinWithOpenEntry(_ span: UInt32) {
+    /// True when no entry that may still come joins the exit's group with another one: its entry is there, by thread
+    /// key or as one of those open at its time. (Under `latest` a later entry may take its place.)
+    private mutating func isSettled(_ span: UInt32) -> Bool {
         let record = spans[span]
-        guard case .one(let node) = processes.openEntries(
-            of: record.process, at: record.kernelTime, latest: options.inferredLinks == .latest) else { return }
-        let entry = processes.nodes[Int(node)]
-        guard !entry.isClosed else { return }
-        schedule(groups.union(record.group, spans[entry.span].group, spans: spans))
+        if hasEntry(record) { return true }
+        let answer = processes.openEntries(
+            of: record.process, at: record.kernelTime, latest: options.inferredLinks == .latest)
+        if case .one(let node) = answer, !processes.entries[Int(node)].isClosed {
+            let other = spans[processes.entries[Int(node)].span].group
+            schedule(groups.union(record.group, other, spans: spans))
+        }
+        return answer != .nobody && options.inferredLinks == .unique
     }
 
     /// True when the trace's root is an exit of a process that serves requests: its own entry may still come.

@@ -86,7 +86,7 @@ extension GraphMerge {
             let record = spans[span]
             let leavesThread = record.threadKey != 0 && (record.isEntry || assembly.hasNoEntry[local])
             let leavesRequest = record.requestSequence != 0 && !assembly.isNetMatched[local]
-            let leavesNode = record.node != Self.none && !processes.nodes[Int(record.node)].isExit
+            let leavesNode = record.node != Self.none && record.isEntry
             guard leavesThread || leavesRequest || leavesNode else { continue }
             var id = SpanID.none
             var closedSpan = ClosedTraces.dropped

@@ -166,15 +166,17 @@ extension GraphMerge {
         case .nobody: break
         case .several: assembly.refuse("R4", "ambiguous")
         case .one(let node):
-            let entry = processes.nodes[Int(node)]
+            let entry = processes.entries[Int(node)]
             if entry.isClosed {
                 linkToClosed(local, span: entry.span, evidence: .process)
                 return
             }
             let parent = spans[entry.span].local
-            let isMember = parent < UInt32(assembly.members.count) && assembly.members[Int(parent)].span == entry.span
-            statistics.check(isMember, "process_parent_in_group")
-            guard isMember else { return }
+            // Elsewhere only when another entry that was open too is forgotten by now.
+            guard parent < UInt32(assembly.members.count), assembly.members[Int(parent)].span == entry.span else {
+                assembly.refuse("R4", "ambiguous")
+                return
+            }
             assembly.parents[local] = parent
             assembly.evidence[local] = .process
         }

@@ -274,8 +274,8 @@ extension GraphMerge {
             if record.headsRequest { requestTable.remove(KeyTable.hash(record.requestSequence), member.span) }
             if record.headsThread { threadTable.remove(KeyTable.hash(record.threadKey), member.span) }
             if record.node != Self.none {
-                if processes.nodes[Int(record.node)].isExit {
-                    processes.removeNode(record.node)
+                if record.isExit {
+                    processes.removeExit(record.node)
                 } else if !options.closesByTime {
                     leavingNodes.append(record.node)
                 }

@@ -277,7 +277,7 @@ public struct GraphMerge: ~Copyable {
         if record.isEntry {
             processes.noteEntry(of: record.process, epoch: epoch)
             guard infersLinks, record.flags.contains([.hasProcess, .hasKernelTime]) else { return }
-            spans[span].node = processes.addNode(span: span, record: record, isExit: false)
+            spans[span].node = processes.addEntry(span: span, record: record)
         } else if !hasEntry, canInfer(record) {
             newExits.append(span)
         }

@@ -93,8 +93,11 @@ extension SpanFacts {
             facts.application = recognised.application
             return facts
         }
-        facts.duration = isEntry ? min(max(duration, -1), Int64(UInt32.max) - 2) : 0
+        facts.duration = isEntry ? travellingDuration : 0
         if flags.isDisjoint(with: .givenID) { facts.id = facts.computedID }
         return facts
     }
+
+    /// Without response -1; saturated at 71 minutes.
+    @inline(__always) var travellingDuration: Int64 { min(max(duration, -1), Int64(UInt32.max) - 2) }
 }

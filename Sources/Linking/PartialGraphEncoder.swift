@@ -30,6 +30,9 @@ public struct PartialGraphEncoder: ~Copyable {
         var processID: UInt64
     }
 
+    /// More rows left out in a row cost more bytes than naming the commit again.
+    private static let longestSkip: UInt32 = 12
+
     private var spans = ByteWriter(reserving: 1 << 16)
     private var commits: [Commit] = []
     /// Place 0 stands for all spans without a pid; the others are written as the dictionary.
@@ -117,16 +120,17 @@ public struct PartialGraphEncoder: ~Copyable {
         }
         spans.zigzag(offset &- services[service].lastOffset)
         services[service].lastOffset = offset
-        if facts.isEntry { spans.varint(UInt64(facts.travelling.duration + 1)) }
+        if facts.isEntry { spans.varint(UInt64(facts.travellingDuration + 1)) }
     }
 
-    /// Notes the row of the next span; rows left out (duplicates) become skips.
+    /// Notes the row of the next span; rows left out (duplicates) become skips, longer gaps begin the commit anew.
     private mutating func place(_ address: RowAddress) {
-        if let last = commits.last, last.router == address.router, last.position == address.position,
-            address.row >= last.nextRow {
-            for row in last.nextRow..<address.row { commits[commits.count - 1].skipped.append(row) }
-            commits[commits.count - 1].nextRow = address.row + 1
-            commits[commits.count - 1].spans += 1
+        let last = commits.count - 1
+        if last >= 0, commits[last].router == address.router, commits[last].position == address.position,
+            address.row >= commits[last].nextRow, address.row - commits[last].nextRow <= Self.longestSkip {
+            for row in commits[last].nextRow..<address.row { commits[last].skipped.append(row) }
+            commits[last].nextRow = address.row + 1
+            commits[last].spans += 1
             return
         }
         commits.append(

@@ -1,15 +1,11 @@
 /// Who served what when, per process key: answers rule R4's question "which entries were open at this moment?".
 ///
-///     process ──▶ entries: node ⇄ node ⇄ …   (entry spans, open or of closed traces, with ktime and end)
-///             ──▶ exits:   node ⇄ node ⇄ …   (exits that have no entry with their thread key, not yet joined)
-///             ──▶ timeline (only where there are many entries): the same entries sorted, for O(log n) answers
+///     process ──▶ timeline of its entries (entry spans, open or of closed traces; a node names each)
+///             ──▶ exits: node ⇄ node ⇄ …   (exits for which no entry was found yet, neither by thread nor by time)
 ///
-/// Few entries are looked through one by one; from `timelineThreshold` on, the sorted timeline answers: the number of
-/// entries open at t is (starts ≤ t) - (ends < t), and when it is one, the exclusive-or of the nodes of both prefixes
-/// names it. Building costs O(n log n) per epoch in which the process got entries and was asked.
+/// Entries stay for `late_window` after their trace closed.
 struct ProcessIndex: ~Copyable {
     static let none = UInt32.max
-    static let timelineThreshold: UInt32 = 48
 
     struct ProcessKey: Hashable {
         var scope: UInt64
@@ -23,25 +19,26 @@ struct ProcessIndex: ~Copyable {
         var service: UInt32
         /// Open spans and nodes that name the process; at 0 it is forgotten.
         var references: UInt32
-        var firstEntry: UInt32
-        var entryCount: UInt32
         var firstExit: UInt32
-        /// True while `timelines` holds no or an old timeline of the process.
-        var timelineIsStale: Bool
         /// True while the process stands in `touched`.
         var isTouched = false
     }
 
-    struct Node {
+    /// An entry: the open span, or the closed span (`isClosed`) it became.
+    struct EntryNode {
         var kernelTime: Int64
-        var end: Int64
-        /// The open span, or the closed span (`isClosed`).
+        var duration: UInt32
         var span: UInt32
-        var previous: UInt32
-        var next: UInt32
         var process: UInt32
         var isClosed: Bool
-        var isExit: Bool
+    }
+
+    /// An exit that waits for its entry.
+    struct ExitNode {
+        var span: UInt32
+        var process: UInt32
+        var previous: UInt32
+        var next: UInt32
     }
 
     /// (scope, pid): what "a process that is known to serve requests" is about.
@@ -58,36 +55,25 @@ struct ProcessIndex: ~Copyable {
         var processID: UInt64
     }
 
-    /// The entries of one process, sorted twice.
-    private struct Timeline {
-        var starts: [Int64] = []
-        var startNodes: [UInt32] = []
-        /// Exclusive-or of the nodes before each place.
-        var startMix: [UInt32] = [0]
-        var ends: [Int64] = []
-        var endMix: [UInt32] = [0]
-        /// A heap-shaped tree over `startNodes` with the largest end below each place, for `latest`. It has at least
-        /// one leaf more than there are entries, so that "before place n" is always a leaf.
-        var largestEnd: [Int64] = []
-        var leaves = 0
-    }
-
     private(set) var processes: [Process] = []
-    private(set) var nodes: [Node] = []
+    private(set) var entries: [EntryNode] = []
+    private(set) var exits: [ExitNode] = []
+    /// By process.
+    private var timelines: [EntryTimeline] = []
     private(set) var services: [Service] = []
     private var processOf: [ProcessKey: UInt32] = [:]
     private var serviceOf: [ServiceKey: UInt32] = [:]
     private var freeProcesses: [UInt32] = []
-    private var freeNodes: [UInt32] = []
+    private var freeEntries: [UInt32] = []
+    private var freeExits: [UInt32] = []
     private var freeServices: [UInt32] = []
-    private var timelines: [UInt32: Timeline] = [:]
-    /// Processes with exits without entry that got or lost entries.
+    /// Processes with waiting exits that got entries.
     private var touched: [UInt32] = []
 
     init() {}
 
     var processCount: Int { processOf.count }
-    var nodeCount: Int { nodes.count - freeNodes.count }
+    var nodeCount: Int { entries.count - freeEntries.count + exits.count - freeExits.count }
 
     // MARK: Processes
 
@@ -96,7 +82,7 @@ struct ProcessIndex: ~Copyable {
         if let index = processOf[key] { return index }
         let process = Process(
             key: key, service: service(ServiceKey(scope: key.scope, processID: key.processID)), references: 0,
-            firstEntry: Self.none, entryCount: 0, firstExit: Self.none, timelineIsStale: true)
+            firstExit: Self.none)
         let index: UInt32
         if let slot = freeProcesses.popLast() {
             index = slot
@@ -104,6 +90,7 @@ struct ProcessIndex: ~Copyable {
         } else {
             index = UInt32(processes.count)
             processes.append(process)
+            timelines.append(EntryTimeline())
         }
         processOf[key] = index
         services[Int(process.service)].references &+= 1
@@ -135,7 +122,6 @@ struct ProcessIndex: ~Copyable {
     private mutating func forget(_ index: UInt32) {
         let process = processes[Int(index)]
         processOf[process.key] = nil
-        timelines[index] = nil
         freeProcesses.append(index)
         services[Int(process.service)].references &-= 1
     }
@@ -161,71 +147,83 @@ struct ProcessIndex: ~Copyable {
         services[Int(processes[Int(process)].service)].lastEntryEpoch > epoch
     }
 
-    // MARK: Nodes
+    // MARK: Entries and exits
 
-    /// Puts an entry, or an exit without entry, on its process's list.
-    mutating func addNode(span: UInt32, record: SpanRecord, isExit: Bool) -> UInt32 {
-        let process = Int(record.process)
-        let head = isExit ? processes[process].firstExit : processes[process].firstEntry
-        let node = Node(
-            kernelTime: record.kernelTime, end: record.end, span: span, previous: Self.none, next: head,
-            process: record.process, isClosed: false, isExit: isExit)
-        let index: UInt32
-        if let slot = freeNodes.popLast() {
-            index = slot
-            nodes[Int(slot)] = node
+    /// Puts an entry on its process's timeline.
+    mutating func addEntry(span: UInt32, record: SpanRecord) -> UInt32 {
+        let entry = EntryNode(
+            kernelTime: record.kernelTime, duration: record.duration, span: span, process: record.process,
+            isClosed: false)
+        let node: UInt32
+        if let slot = freeEntries.popLast() {
+            node = slot
+            entries[Int(slot)] = entry
         } else {
-            index = UInt32(nodes.count)
-            nodes.append(node)
+            node = UInt32(entries.count)
+            entries.append(entry)
         }
-        if head != Self.none { nodes[Int(head)].previous = index }
-        if isExit {
-            processes[process].firstExit = index
-        } else {
-            processes[process].firstEntry = index
-            processes[process].entryCount &+= 1
-            touch(process)
-        }
+        timelines[Int(record.process)].add(
+            EntryTimeline.Entry(start: entry.kernelTime, duration: entry.duration, node: node))
+        touch(Int(record.process))
         retain(record.process)
-        return index
+        return node
     }
 
-    mutating func removeNode(_ index: UInt32) {
-        let node = nodes[Int(index)]
-        if node.previous != Self.none {
-            nodes[Int(node.previous)].next = node.next
-        } else if node.isExit {
-            processes[Int(node.process)].firstExit = node.next
+    mutating func removeEntry(_ node: UInt32) {
+        let entry = entries[Int(node)]
+        timelines[Int(entry.process)].remove(
+            EntryTimeline.Entry(start: entry.kernelTime, duration: entry.duration, node: node))
+        freeEntries.append(node)
+        release(entry.process)
+    }
+
+    /// The entry's trace is closed: from now on the node names a closed span.
+    mutating func close(_ node: UInt32, closedSpan: UInt32) {
+        entries[Int(node)].isClosed = true
+        entries[Int(node)].span = closedSpan
+    }
+
+    /// Puts an exit without entry on its process's list.
+    mutating func addExit(span: UInt32, process: UInt32) -> UInt32 {
+        let head = processes[Int(process)].firstExit
+        let exit = ExitNode(span: span, process: process, previous: Self.none, next: head)
+        let node: UInt32
+        if let slot = freeExits.popLast() {
+            node = slot
+            exits[Int(slot)] = exit
         } else {
-            processes[Int(node.process)].firstEntry = node.next
+            node = UInt32(exits.count)
+            exits.append(exit)
         }
-        if node.next != Self.none { nodes[Int(node.next)].previous = node.previous }
-        if !node.isExit {
-            processes[Int(node.process)].entryCount &-= 1
-            touch(Int(node.process))
+        if head != Self.none { exits[Int(head)].previous = node }
+        processes[Int(process)].firstExit = node
+        retain(process)
+        return node
+    }
+
+    mutating func removeExit(_ node: UInt32) {
+        let exit = exits[Int(node)]
+        if exit.previous != Self.none {
+            exits[Int(exit.previous)].next = exit.next
+        } else {
+            processes[Int(exit.process)].firstExit = exit.next
         }
-        freeNodes.append(index)
-        release(node.process)
+        if exit.next != Self.none { exits[Int(exit.next)].previous = exit.previous }
+        freeExits.append(node)
+        release(exit.process)
     }
 
     private mutating func touch(_ process: Int) {
-        processes[process].timelineIsStale = true
         guard !processes[process].isTouched, processes[process].firstExit != Self.none else { return }
         processes[process].isTouched = true
         touched.append(UInt32(process))
     }
 
-    /// The processes with exits without entry that got or lost entries since the last time.
+    /// The processes with waiting exits that got entries since the last time.
     mutating func takeTouched() -> [UInt32] {
         for process in touched { processes[Int(process)].isTouched = false }
         defer { touched.removeAll(keepingCapacity: true) }
         return touched
-    }
-
-    /// The entry's trace is closed: from now on the node names a closed span.
-    mutating func close(_ node: UInt32, closedSpan: UInt32) {
-        nodes[Int(node)].isClosed = true
-        nodes[Int(node)].span = closedSpan
     }
 
     // MARK: The question
@@ -236,112 +234,8 @@ struct ProcessIndex: ~Copyable {
         case several
     }
 
-    /// The entries of `process` that were open at `time`. O(entries) below the threshold, else O(log entries).
+    /// The entries of `process` that were open at `time`. O(log entries).
     mutating func openEntries(of process: UInt32, at time: Int64, latest: Bool) -> Answer {
-        guard processes[Int(process)].entryCount > Self.timelineThreshold else {
-            return lookThrough(process, at: time, latest: latest)
-        }
-        if processes[Int(process)].timelineIsStale { buildTimeline(process) }
-        guard let timeline = timelines[process] else { return .nobody }
-        let started = Self.firstPlace(in: timeline.starts) { $0 > time }
-        let ended = Self.firstPlace(in: timeline.ends) { $0 >= time }
-        let open = started - ended
-        if open <= 0 { return .nobody }
-        if open == 1 { return .one(node: timeline.startMix[started] ^ timeline.endMix[ended]) }
-        return latest ? Self.latest(in: timeline, before: started, openAt: time) : .several
-    }
-
-    private func lookThrough(_ process: UInt32, at time: Int64, latest: Bool) -> Answer {
-        var found = Self.none
-        var node = processes[Int(process)].firstEntry
-        while node != Self.none {
-            let entry = nodes[Int(node)]
-            if entry.kernelTime <= time, time <= entry.end {
-                if found == Self.none {
-                    found = node
-                } else if !latest {
-                    return .several
-                } else if (entry.kernelTime, entry.end) > (nodes[Int(found)].kernelTime, nodes[Int(found)].end) {
-                    found = node
-                } else if (entry.kernelTime, entry.end) == (nodes[Int(found)].kernelTime, nodes[Int(found)].end) {
-                    return .several
-                }
-            }
-            node = entry.next
-        }
-        return found == Self.none ? .nobody : .one(node: found)
-    }
-
-    private mutating func buildTimeline(_ process: UInt32) {
-        var order: [UInt32] = []
-        order.reserveCapacity(Int(processes[Int(process)].entryCount))
-        var node = processes[Int(process)].firstEntry
-        while node != Self.none {
-            order.append(node)
-            node = nodes[Int(node)].next
-        }
-        var timeline = Timeline()
-        order.sort { (nodes[Int($0)].kernelTime, nodes[Int($0)].end) < (nodes[Int($1)].kernelTime, nodes[Int($1)].end) }
-        timeline.startNodes = order
-        for node in order {
-            timeline.starts.append(nodes[Int(node)].kernelTime)
-            timeline.startMix.append(timeline.startMix[timeline.startMix.count - 1] ^ node)
-        }
-        timeline.leaves = (order.count + 1).nextPowerOfTwo
-        timeline.largestEnd = [Int64](repeating: .min, count: timeline.leaves * 2)
-        for (place, node) in order.enumerated() { timeline.largestEnd[timeline.leaves + place] = nodes[Int(node)].end }
-        for place in stride(from: timeline.leaves - 1, to: 0, by: -1) {
-            timeline.largestEnd[place] = max(timeline.largestEnd[place * 2], timeline.largestEnd[place * 2 + 1])
-        }
-        order.sort { nodes[Int($0)].end < nodes[Int($1)].end }
-        for node in order {
-            timeline.ends.append(nodes[Int(node)].end)
-            timeline.endMix.append(timeline.endMix[timeline.endMix.count - 1] ^ node)
-        }
-        timelines[process] = timeline
-        processes[Int(process)].timelineIsStale = false
-    }
-
-    private static func firstPlace(in sorted: [Int64], where reached: (Int64) -> Bool) -> Int {
-        var low = 0
-        var high = sorted.count
-        while low < high {
-            let middle = (low + high) / 2
-            if reached(sorted[middle]) { high = middle } else { low = middle + 1 }
-        }
-        return low
-    }
-
-    /// The last entry before place `started` whose end is not before `time`, by descent in the tree of largest ends.
-    private static func latest(in timeline: Timeline, before started: Int, openAt time: Int64) -> Answer {
-        func lastOpen(before limit: Int) -> Int? {
-            var place = timeline.leaves + limit
-            // Climb until a left neighbour's subtree holds an open entry, then go down its right-most way.
-            while place > 1 {
-                if place & 1 == 1, timeline.largestEnd[place - 1] >= time {
-                    var down = place - 1
-                    while down < timeline.leaves {
-                        down = timeline.largestEnd[down * 2 + 1] >= time ? down * 2 + 1 : down * 2
-                    }
-                    return down - timeline.leaves
-                }
-                place /= 2
-            }
-            return nil
-        }
-        guard let place = lastOpen(before: started) else { return .nobody }
-        if let second = lastOpen(before: place), timeline.starts[second] == timeline.starts[place],
-            timeline.largestEnd[timeline.leaves + second] == timeline.largestEnd[timeline.leaves + place] {
-            return .several
-        }
-        return .one(node: timeline.startNodes[place])
-    }
-}
-
-extension Int {
-    var nextPowerOfTwo: Int {
-        var power = 1
-        while power < self { power *= 2 }
-        return power
+        timelines[Int(process)].openEntries(at: time, latest: latest)
     }
 }

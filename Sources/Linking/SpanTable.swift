@@ -23,7 +23,7 @@ struct SpanRecord {
     var group: UInt32
     /// The next span of the same group; `none` at the end.
     var next: UInt32
-    /// The span's node in its process's list of entries or of exits without entry; `none` without.
+    /// The span's node among the entries (of an entry) or among the waiting exits; `none` without.
     var node: UInt32
     /// The span's place in its group's canonical order, while the group is at work.
     var local: UInt32 = 0
@@ -43,9 +43,11 @@ struct SpanRecord {
     @inline(__always) var hasResponse: Bool { duration != Self.noResponse }
 
     /// The last kernel time at which the request was open: `ktime + duration·1000 + 999`, 1 s without a response.
-    @inline(__always) var end: Int64 {
-        let length: Int64 = hasResponse ? Int64(duration) &* 1000 &+ 999 : 1_000_000_000
-        let (sum, overflow) = kernelTime.addingReportingOverflow(length)
+    @inline(__always) var end: Int64 { Self.end(start: kernelTime, duration: duration) }
+
+    @inline(__always) static func end(start: Int64, duration: UInt32) -> Int64 {
+        let length: Int64 = duration != noResponse ? Int64(duration) &* 1000 &+ 999 : 1_000_000_000
+        let (sum, overflow) = start.addingReportingOverflow(length)
         return overflow ? .max : sum
     }
 }

@@ -34,7 +34,7 @@ import Testing
         #expect(expected.outcome.count == spans.count)
         #expect(expected.statistics.violations.isEmpty)
         var random = Seeded(seed)
-        for var cluster in Self.clusters.shuffled(using: &random).prefix(12) {
+        for var cluster in Self.clusters.shuffled(using: &random).prefix(6) {
             cluster.options = options
             cluster.seed = random.next()
             for place in spans.indices { spans[place].epoch = UInt64(1 + random.below(9)) }
@@ -58,7 +58,7 @@ import Testing
         options.openWaitEpochs = 4 + UInt64(random.below(10))
         let expected = try Cluster(options: options).link(spans)
         #expect(expected.outcome.count == spans.count)
-        for var cluster in Self.clusters.shuffled(using: &random).prefix(12) {
+        for var cluster in Self.clusters.shuffled(using: &random).prefix(6) {
             cluster.options = options
             cluster.seed = random.next()
             let result = try cluster.link(spans)
