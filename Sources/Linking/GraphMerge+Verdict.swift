@@ -120,6 +120,8 @@ extension GraphMerge {
     }
 
     private func keeps(_ trace: Assembly.Trace, _ id: TraceID) -> Bool {
+        // A rate of 1 means that nothing is to be sampled away, votes of applications included (docs/adr/0003).
+        if options.samplingRate >= 1, !options.datakitCompatible { return true }
         var hasKeepVote = false
         if options.trustApplicationSampled {
             for place in trace.from..<(trace.from + trace.count) {

@@ -29,7 +29,7 @@ struct WorkerService: Service {
         try await fanOut.start()
         await withGracefulShutdownHandler {
             await withDiscardingTaskGroup { group in
-                group.addTask { await follow() }
+                group.addTask { await cancelWhenGracefulShutdown { await follow() } }
                 group.addTask { await publishPartials() }
                 group.addTask { await applyVerdicts() }
                 group.addTask { await report() }

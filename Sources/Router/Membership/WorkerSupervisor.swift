@@ -89,8 +89,9 @@ final class WorkerSupervisor: Service, Sendable {
                 let reason = await launch(ordinal)
                 if Task.isCancelled { _ = update(ordinal) { $0.stop() } }
                 action = update(ordinal) { $0.ended(reason, at: now()) }
-                logger.warning(
-                    "worker ended", metadata: ["ordinal": "\(ordinal)", "reason": "\(reason)", "next": "\(action)"])
+                // An end that was asked for is no news.
+                logger.log(
+                    level: action == .none ? .info : .warning, "worker ended", metadata: ["ordinal": "\(ordinal)", "reason": "\(reason)", "next": "\(action)"])
             case .wait(let delay):
                 await sleep(ordinal, delay)
                 action = update(ordinal) { $0.waited() }
