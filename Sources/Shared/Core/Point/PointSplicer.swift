@@ -50,17 +50,27 @@ public struct PointSplicer {
     }
 
     /// Fills `kept` and `scan`; false when the point does not parse.
+    ///
+    /// Values that are only copied are not looked at: a point was checked when it was taken.
     private mutating func readKept(_ scan: inout ExportScan, count: Int) -> Bool {
         kept.removeAll(keepingCapacity: true)
+        let interesting = ExportKey.lengths | rules.globalTagLengths
         var start = 0
-        var reader = WireReader(scan.base, from: 0, to: count)
+        var position = 0
         var field = RawField()
-        while !reader.isAtEnd {
-            let at = reader.position
+        while position < count {
+            let at = position
+            if let head = FieldHead(scan.base, at: position, limit: count) {
+                position = head.end
+                if interesting & KeyLengths.bit(head.keyLength) == 0 { continue }
+                guard scan.mayMatter(head, rules) else { continue }
+            }
+            var reader = WireReader(scan.base, from: at, to: count)
             guard let isField = Self.next(&reader, &field, &scan.time, name: &scan.name) else { return false }
+            position = reader.position
             guard isField, !scan.keeps(field, rules) else { continue }
             if at > start { kept.append(start..<at) }
-            start = reader.position
+            start = position
         }
         if count > start { kept.append(start..<count) }
         return true
@@ -70,10 +80,14 @@ public struct PointSplicer {
     @inline(__always) static func next(
         _ reader: inout WireReader, _ field: inout RawField, _ time: inout Int64, name: inout Range<Int>
     ) -> Bool? {
+        if let head = FieldHead(reader.base, at: reader.position, limit: reader.end), field.read(reader.base, head) {
+            reader.position = head.end
+            return true
+        }
         guard let tag = reader.varint() else { return nil }
         if tag == UInt64(Wire.field) {
             guard let bytes = reader.lengthDelimited(),
-                field.read(reader.base, from: bytes.lowerBound, to: bytes.upperBound)
+                field.readAny(reader.base, from: bytes.lowerBound, to: bytes.upperBound)
             else { return nil }
             return true
         }
@@ -109,6 +123,12 @@ struct ExportScan {
     var parentText = 0..<0
 
     init(base: UnsafeRawPointer) { self.base = base }
+
+    /// False when a field is just copied.
+    @inline(__always) func mayMatter(_ head: FieldHead, _ rules: ExportRules) -> Bool {
+        ExportKey.match(base, head.keyStart, head.keyLength) != nil
+            || rules.globalTagLengths & KeyLengths.bit(head.keyLength) != 0
+    }
 
     /// Takes note of a field; true when it stays in the exported point.
     @inline(__always) mutating func keeps(_ field: RawField, _ rules: ExportRules) -> Bool {
