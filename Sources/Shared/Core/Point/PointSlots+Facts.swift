@@ -108,6 +108,8 @@ extension PointSlots {
             if sampled < 0 { facts.flags.insert(.sampledReject) }
         }
         facts.application.parent = integer(.parentLow, strict: strict) ?? 0
+        // Today's collector takes the parent only from a complete set.
+        if strict, !isSigned(.traceLow) || !isSigned(.traceHigh) { facts.application.parent = 0 }
         guard facts.application.hasTrace || facts.application.parent != 0 else { return }
         facts.flags.insert(.hasApplication)
         if printsHex(facts.application) { facts.flags.insert(.applicationHex) }
