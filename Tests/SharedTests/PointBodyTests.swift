@@ -27,7 +27,7 @@ import Testing
         let body = #"""
             # a comment
 
-            m\,1\ x,t\=1=a\,b\ c,u=v\w i=-9223372036854775808i,u=18446744073709551615u,f=-1.5e3,n=7,b=T,c=false,s="x \"y\" \\ \n,=" 12
+            m\,1\ x,t\=1=a\,b\ c,u=v\w i=-9223372036854775808i,u=18446744073709551615u,f=-1.5e3,n=7,b=T,c=F,s="x \"y\" \\ \n,=" 12
             m s="two
             lines"
             m k\=\,\ 1=1i 13
@@ -101,7 +101,8 @@ import Testing
     }
 
     @Test(arguments: [
-        ("[1,", "application/json"), ("[{}]", "application/json"), ("{", "application/json"), ("[]x", "application/json"),
+        ("[1,", "application/json"), ("[{}]", "application/json"), ("{", "application/json"),
+        ("[]x", "application/json"),
         ("{}x", "application/pbjson"), (#"{"arr":1}"#, "application/pbjson"), (#"{"arr":[1]}"#, "application/pbjson"),
     ])
     func `bodies without any JSON point are refused`(body: String, type: String) {

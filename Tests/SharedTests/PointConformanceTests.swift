@@ -54,7 +54,7 @@ import Testing
             for (index, other) in others.enumerated() {
                 let isPlainJSON = index == 2
                 let label = "\(scenario) \(["line protocol", "pbjson", "json"][index])"
-                // Line protocol sorts the fields, so the bytes (and the ids made of them) differ; plain JSON has no uint64.
+                // Line protocol sorts the fields, so the bytes, and ids made of them, differ; plain JSON has no uint64.
                 #expect(Self.comparable(other) == Self.comparable(binary) || isPlainJSON && isStrict, "\(label)")
                 #expect(other.passedThrough == binary.passedThrough || isPlainJSON && isStrict, "\(label)")
                 #expect(other.dropped == binary.dropped || isPlainJSON && isStrict, "\(label)")

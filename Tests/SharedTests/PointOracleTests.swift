@@ -13,14 +13,17 @@ import Testing
 
     static func randomValue(_ random: inout SeededGenerator) -> OracleField.OneOf_Val? {
         let texts = [
-            "", "incoming", "outgoing", "entry", "hex", "error", "10.0.0.1", "fe80::1", "8080", "-1", "ff", "a\"\\\n\u{1}é😀",
+            "", "incoming", "outgoing", "entry", "hex", "error", "10.0.0.1", "fe80::1", "8080", "-1", "ff",
+            "a\"\\\n\u{1}é😀",
             String(repeating: "x", count: 300), "a49143666d7cb052834c18e9982f793c", "18446744073709551615",
         ]
         switch Int.random(in: 0..<10, using: &random) {
         case 0, 1: return .i(Int64(truncatingIfNeeded: random.next() >> UInt64.random(in: 0...63, using: &random)))
         case 2: return .i(Int64(truncatingIfNeeded: random.next()))
         case 3: return .u(random.next() >> UInt64.random(in: 0...63, using: &random))
-        case 4: return .f(([0, 1.5, -2e300, .leastNonzeroMagnitude, .infinity, 1e15, 12] as [Double]).randomElement(using: &random) ?? 0)
+        case 4:
+            let doubles: [Double] = [0, 1.5, -2e300, .leastNonzeroMagnitude, .infinity, 1e15, 12]
+            return .f(doubles.randomElement(using: &random) ?? 0)
         case 5: return .b(Bool.random(using: &random))
         case 6: return .d(Data((0..<5).map { _ in UInt8.random(in: 0...255, using: &random) }))
         case 7:

@@ -85,8 +85,12 @@ struct FieldDenyList: Sendable {
 struct FieldDenyHints: Sendable {
     private let lengths: UInt64
     private let letters: UInt64
+    /// A field that linking reads is on the list, so every point is looked through.
+    let holdsLinkField: Bool
 
     init(_ names: [[UInt8]]) {
+        let linkFields = FieldKey.allCases.map { key in key.name.withUTF8Buffer { Array($0) } }
+        holdsLinkField = names.contains { linkFields.contains($0) }
         lengths = names.reduce(0) { $0 | KeyLengths.bit($1.count) }
         letters = names.reduce(0) { $0 | Self.bit($1.first ?? 0, $1.last ?? 0) }
     }

@@ -10,6 +10,9 @@ struct RawField {
     /// Length of the text, bytes or Any.
     var length = 0
     var isTag = false
+    /// Offset of the value's tag, and end of the value.
+    var valueTag = 0
+    var valueEnd = 0
 
     /// The range of a text, bytes or Any value.
     @inline(__always) var valueStart: Int { Int(truncatingIfNeeded: bits) }
@@ -40,7 +43,10 @@ struct RawField {
         keyStart = start
         var reader = WireReader(base, from: start, to: end)
         while !reader.isAtEnd {
+            let at = reader.position
             guard let tag = reader.varint() else { return false }
+            // A known tag takes one byte; written longer, it makes the message malformed.
+            if tag < 0x80, reader.position != at &+ 1 { return false }
             guard let known = UInt8(exactly: tag), readKnown(known, &reader) else {
                 guard UInt8(exactly: tag).map(Self.isKnown) != true, reader.skip(tag: tag) else { return false }
                 continue
@@ -71,6 +77,7 @@ struct RawField {
     }
 
     private mutating func readValue(_ kind: FieldKind, _ reader: inout WireReader) -> Bool {
+        valueTag = reader.position &- 1
         switch kind {
         case .signed, .unsigned, .bool:
             guard let value = reader.varint() else { return false }
@@ -85,6 +92,7 @@ struct RawField {
             length = range.count
         }
         self.kind = kind.rawValue
+        valueEnd = reader.position
         return true
     }
 }
@@ -122,31 +130,48 @@ struct FieldHead {
 
     /// The varint after the value's tag; nil when it does not end where the field ends.
     @inline(__always) func number(_ base: UnsafeRawPointer) -> UInt64? {
-        let start = value &+ 1
+        guard VarintField.isWhole(base, value &+ 1, end) else { return nil }
+        return VarintField.number(base, value &+ 1, end)
+    }
+}
+
+/// Varints whose both ends are known: checked and read by words instead of byte by byte.
+///
+/// A field with a key of one byte or more precedes the number, so the eight bytes before `end` can be loaded:
+/// `12 L 0a K k 10` and two bytes of number make eight.
+enum VarintField {
+    /// True when the bytes are one varint of 64 bits: all but the last have the high bit.
+    @inline(__always) static func isWhole(_ base: UnsafeRawPointer, _ start: Int, _ end: Int) -> Bool {
         let length = end &- start
-        if length == 1 {
-            let byte = base.load(fromByteOffset: start, as: UInt8.self)
-            return byte < 0x80 ? UInt64(byte) : nil
+        if length == 1 { return base.load(fromByteOffset: start, as: UInt8.self) < 0x80 }
+        let stops = stops(base, end)
+        if length <= 8 { return (stops ^ (1 &<< 63)) &>> (64 &- UInt64(truncatingIfNeeded: length) &* 8) == 0 }
+        // Nine or ten bytes: the last eight, and what precedes them; a tenth byte holds one bit.
+        guard length <= 10, stops == 1 &<< 63, base.load(fromByteOffset: start, as: UInt8.self) >= 0x80 else {
+            return false
         }
-        // Eight bytes that end with the field. With a key of one byte and a number of two they begin with its tag,
-        // else later: never before the point.
-        guard length <= 8 else { return longNumber(base, start, length) }
-        let shift = UInt64(truncatingIfNeeded: 8 &- length) &* 8
-        let word = UInt64(littleEndian: base.loadUnaligned(fromByteOffset: end &- 8, as: UInt64.self)) &>> shift
-        let stops = ~word & 0x8080_8080_8080_8080 & (UInt64.max &>> shift)
-        guard stops == 1 &<< (UInt64(truncatingIfNeeded: length) &* 8 &- 1) else { return nil }
-        return WireReader.compact(word)
+        guard length == 10 else { return true }
+        return base.load(fromByteOffset: start &+ 1, as: UInt8.self) >= 0x80
+            && base.load(fromByteOffset: end &- 1, as: UInt8.self) <= 1
     }
 
-    @inline(__always) private func longNumber(_ base: UnsafeRawPointer, _ start: Int, _ length: Int) -> UInt64? {
-        guard length <= 10 else { return nil }
+    /// The high bits that are clear in the eight bytes before `end`.
+    @inline(__always) private static func stops(_ base: UnsafeRawPointer, _ end: Int) -> UInt64 {
+        ~UInt64(littleEndian: base.loadUnaligned(fromByteOffset: end &- 8, as: UInt64.self)) & 0x8080_8080_8080_8080
+    }
+
+    /// The value of a varint that `isWhole` accepted.
+    @inline(__always) static func number(_ base: UnsafeRawPointer, _ start: Int, _ end: Int) -> UInt64 {
+        let length = end &- start
+        if length == 1 { return UInt64(base.load(fromByteOffset: start, as: UInt8.self)) }
+        if length <= 8 {
+            let word = UInt64(littleEndian: base.loadUnaligned(fromByteOffset: end &- 8, as: UInt64.self))
+            return WireReader.compact(word &>> (64 &- UInt64(truncatingIfNeeded: length) &* 8))
+        }
         let word = UInt64(littleEndian: base.loadUnaligned(fromByteOffset: start, as: UInt64.self))
-        guard ~word & 0x8080_8080_8080_8080 == 0 else { return nil }
         let ninth = UInt64(base.load(fromByteOffset: start &+ 8, as: UInt8.self))
-        let low = WireReader.compact(word)
-        if length == 9 { return ninth < 0x80 ? low | ninth &<< 56 : nil }
-        let tenth = UInt64(base.load(fromByteOffset: start &+ 9, as: UInt8.self))
-        return ninth >= 0x80 && tenth <= 1 ? low | (ninth & 0x7f) &<< 56 | tenth &<< 63 : nil
+        let number = WireReader.compact(word) | (ninth & 0x7f) &<< 56
+        return length == 9 ? number : number | UInt64(base.load(fromByteOffset: start &+ 9, as: UInt8.self)) &<< 63
     }
 }
 
