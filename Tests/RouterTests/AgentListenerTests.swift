@@ -2,6 +2,7 @@ import Foundation
 import Linking
 import NIOCore
 import NIOPosix
+import ServiceLifecycle
 import Shared
 import Synchronization
 import Testing
@@ -318,6 +319,40 @@ import Testing
             }
             #expect(busy.status == 503 && busy.headers["retry-after"] != nil && fine.status == 200)
         }
+    }
+
+    @Test func stoppingListenerAnswersWhatItHoldsAndEndsTheConnections() async throws {
+        let promise = Mutex<EventLoopPromise<IngestAnswer>?>(nil)
+        let sink = TestSink(later: { _, loop in
+            let made = loop.makePromise(of: IngestAnswer.self)
+            promise.withLock { $0 = made }
+            return made.futureResult
+        })
+        let metrics = MetricsRegistry()
+        let services = AgentServices(
+            options: AgentListenerOptions(), sink: sink, metrics: metrics, metricsPage: { metrics.render() },
+            version: "1", hostName: "h", logger: quiet)
+        let port = Mutex<UInt16>(0)
+        let listener = AgentListener(
+            address: ListenAddress(host: "127.0.0.1", port: 0), group: MultiThreadedEventLoopGroup.singleton,
+            services: services, logger: quiet, onBound: { address in port.withLock { $0 = address.port } })
+        let group = ServiceGroup(configuration: .init(services: [listener], logger: quiet))
+        async let run: Void = group.run()
+        try await eventually { port.withLock { $0 } != 0 }
+        let number = port.withLock { $0 }
+        async let response = blocking {
+            let client = try SocketClient(port: number)
+            return (try client.exchange(Self.post("spans")), client.readsEnd())
+        }
+        try await eventually { promise.withLock { $0 } != nil }
+        await group.triggerGracefulShutdown()
+        try await eventually { services.isDraining }
+        #expect(throws: (any Error).self) { try SocketClient(port: number) }
+        promise.withLock { $0 }?.succeed(.accepted)
+        let (answer, ended) = try await response
+        #expect(answer.status == 200 && answer.headers["connection"] == "close" && ended)
+        try await run
+        #expect(metrics.render().contains("ebpftrace_stage_cpu_seconds_total{stage=\"ingest_0\"}"))
     }
 
     @Test func notHTTPIsRefused() async throws {

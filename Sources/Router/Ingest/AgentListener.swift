@@ -37,9 +37,16 @@ struct AgentListener: Service {
         }
     }
 
-    /// Binds and serves until graceful shutdown or cancellation. Open connections then close with their answers.
+    /// How long the answers that are under way may take when the listener stops.
+    static let drainTime = Duration.seconds(5)
+
+    /// Binds and serves until graceful shutdown or cancellation.
+    ///
+    /// Then no connection is accepted any more, every answer ends its connection, and it returns once no body is held
+    /// (at most after `drainTime`). Stop the log's writer after this, not before.
     func run() async throws {
         let channel = try await bind()
+        accountLoops()
         let bound = ListenAddress(channel.localAddress) ?? address
         logger.info("listener bound", metadata: ["purpose": "agents", "address": "\(bound)"])
         await onBound(bound)
@@ -51,6 +58,22 @@ struct AgentListener: Service {
             }
         } onGracefulShutdown: {
             channel.close(promise: nil)
+        }
+        await drain()
+    }
+
+    private func drain() async {
+        services.beginDraining()
+        let end = ContinuousClock.now + Self.drainTime
+        while services.heldBytes > 0, ContinuousClock.now < end {
+            guard (try? await Task.sleep(for: .milliseconds(20))) != nil else { return }
+        }
+    }
+
+    /// Shows the CPU time of the event loops as the stage `ingest` (reading, decoding, answering).
+    private func accountLoops() {
+        for (number, loop) in (group.makeIterator()).enumerated() {
+            loop.execute { [services] in services.accountThisThread(stage: "ingest_\(number)") }
         }
     }
 
