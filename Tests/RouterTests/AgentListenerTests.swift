@@ -63,7 +63,8 @@ import Testing
         }
     }
 
-    private static func post(_ body: String, path: String = "/v1/bpftracing?input=ebpf", headers: String = "") -> String {
+    private static func post(_ body: String, path: String = "/v1/bpftracing?input=ebpf", headers: String = "") -> String
+    {
         "POST \(path) HTTP/1.1\r\nHost: x\r\n\(headers)Content-Length: \(body.utf8.count)\r\n\r\n\(body)"
     }
 
@@ -73,7 +74,8 @@ import Testing
             let big = String(repeating: "0123456789abcdef", count: 40_000)
             let responses = try await blocking {
                 let client = try SocketClient(port: server.port)
-                let headers = "Content-Type: application/protobuf; proto=com.guance.Point\r\nContent-Encoding: gzip\r\n"
+                let headers =
+                    "Content-Type: application/protobuf; proto=com.guance.Point\r\nContent-Encoding: gzip\r\n"
                     + "X-Ebpftrace-Agent: node-7\r\nX-Forwarded-For: 10.0.0.9\r\n"
                 return [
                     try client.exchange(Self.post("hello", headers: headers)), try client.exchange(Self.post(big)),
@@ -86,7 +88,8 @@ import Testing
             }
             #expect(sink.bodies == ["hello", big, ""])
             let first = try #require(sink.requests.withLock { $0.first })
-            #expect(first.contentType == "application/protobuf; proto=com.guance.Point" && first.contentEncoding == "gzip")
+            #expect(
+                first.contentType == "application/protobuf; proto=com.guance.Point" && first.contentEncoding == "gzip")
             #expect(first.agent == "node-7" && first.forwardedFor == "10.0.0.9" && first.peerAddress == "127.0.0.1")
             #expect(server.services.heldBytes == 0)
             #expect(server.metrics.counter(Metric.httpRequests, "/v1/bpftracing", "200").value == 3)
@@ -216,14 +219,18 @@ import Testing
         try await withServer(sink) { server in
             let bodies = try await blocking {
                 let client = try SocketClient(port: server.port)
-                let chunked = "POST /v1/bpftracing HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+                let chunked =
+                    "POST /v1/bpftracing HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
                     + "2\r\ntw\r\n1\r\no\r\n0\r\n\r\n"
                 try client.send(Self.post("one") + chunked + Self.post("three"))
                 return try (0..<3).map { _ in try client.response().body }
             }
-            #expect(bodies.map { $0.prefix(30) } == [
-                "{\"error_code\":\"datakit.one\",\"m", "{\"error_code\":\"datakit.two\",\"m", "{\"error_code\":\"datakit.three\",\"",
-            ].map { $0.prefix(30) })
+            #expect(
+                bodies.map { $0.prefix(30) }
+                    == [
+                        "{\"error_code\":\"datakit.one\",\"m", "{\"error_code\":\"datakit.two\",\"m",
+                        "{\"error_code\":\"datakit.three\",\"",
+                    ].map { $0.prefix(30) })
             #expect(sink.bodies == ["one", "two", "three"])
         }
     }
@@ -250,7 +257,9 @@ import Testing
                 client.finishSending()
                 _ = client.readsEnd()
             }
-            try await eventually { server.services.heldBytes == 0 && server.metrics.gauge(Metric.connections).value == 0 }
+            try await eventually {
+                server.services.heldBytes == 0 && server.metrics.gauge(Metric.connections).value == 0
+            }
             #expect(sink.bodies.isEmpty)
         }
     }
@@ -267,7 +276,9 @@ import Testing
             try await eventually { promise.withLock { $0 } != nil }
             #expect(server.services.heldBytes == 5)
             promise.withLock { $0 }?.succeed(.accepted)
-            try await eventually { server.services.heldBytes == 0 && server.metrics.gauge(Metric.connections).value == 0 }
+            try await eventually {
+                server.services.heldBytes == 0 && server.metrics.gauge(Metric.connections).value == 0
+            }
         }
     }
 
@@ -357,7 +368,9 @@ import Testing
 
     @Test func notHTTPIsRefused() async throws {
         try await withServer(TestSink()) { server in
-            let response = try await blocking { try SocketClient(port: server.port).exchange("\u{16}\u{3}\u{1} garbage\r\n\r\n") }
+            let response = try await blocking {
+                try SocketClient(port: server.port).exchange("\u{16}\u{3}\u{1} garbage\r\n\r\n")
+            }
             #expect(response.status == 400)
         }
     }
@@ -365,7 +378,8 @@ import Testing
     @Test func takenPortIsNamedWithTheRemedy() async throws {
         try await withServer(TestSink()) { server in
             let listener = AgentListener(
-                address: ListenAddress(host: "127.0.0.1", port: server.port), group: MultiThreadedEventLoopGroup.singleton,
+                address: ListenAddress(host: "127.0.0.1", port: server.port),
+                group: MultiThreadedEventLoopGroup.singleton,
                 services: server.services, logger: quiet)
             let failure = await #expect(throws: Failure.self) { _ = try await listener.bind() }
             #expect(failure?.code.exitStatus == 69 && failure?.message.contains("--listen") == true)

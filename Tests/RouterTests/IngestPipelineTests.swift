@@ -8,7 +8,8 @@ import Testing
 @testable import Router
 
 @Suite(.serialized, .timeLimit(.minutes(1))) struct IngestPipelineTests {
-    private let fixtures = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "../Fixtures/conformance")
+    private let fixtures = URL(filePath: #filePath).deletingLastPathComponent().appending(
+        path: "../Fixtures/conformance")
 
     private struct Stand {
         var port: UInt16
@@ -53,7 +54,9 @@ import Testing
     }
 
     private static func post(_ body: [UInt8], _ headers: String) -> [UInt8] {
-        Array("POST /v1/bpftracing?input=ebpf HTTP/1.1\r\nHost: x\r\n\(headers)Content-Length: \(body.count)\r\n\r\n".utf8) + body
+        Array(
+            "POST /v1/bpftracing?input=ebpf HTTP/1.1\r\nHost: x\r\n\(headers)Content-Length: \(body.count)\r\n\r\n".utf8
+        ) + body
     }
 
     private static let protobuf = "Content-Type: application/protobuf; proto=com.guance.Point\r\n"
@@ -83,7 +86,9 @@ import Testing
 
     @Test func badBodiesAreRefusedAndTouchNoOther() async throws {
         try await withStand { stand in
-            let line = "dketrace,direction=incoming,ebpf_span_type=entry req_seq=7i,resp_seq=9i,pid=1i,tid=2i 1700000000000000000"
+            let line =
+                "dketrace,direction=incoming,ebpf_span_type=entry"
+                + " req_seq=7i,resp_seq=9i,pid=1i,tid=2i 1700000000000000000"
             let answers = try await blocking {
                 let client = try SocketClient(port: stand.port)
                 func ask(_ body: String, _ headers: String) throws -> SocketClient.Response {
@@ -98,11 +103,13 @@ import Testing
             }
             #expect(answers.map(\.status) == [400, 400, 400, 400, 400, 200])
             let codes = answers.dropLast().map { answer in
-                answer.body.split(separator: "\"").dropFirst(2).first { $0.hasPrefix("datakit.") }.map(String.init) ?? ""
+                answer.body.split(separator: "\"").dropFirst(2).first { $0.hasPrefix("datakit.") }.map(String.init)
+                    ?? ""
             }
             #expect(
                 codes == [
-                    "datakit.noPoints", "datakit.invalidProtobufPoint", "datakit.invalidJsonPoint", "datakit.invalidLinePoint",
+                    "datakit.noPoints", "datakit.invalidProtobufPoint", "datakit.invalidJsonPoint",
+                    "datakit.invalidLinePoint",
                     "datakit.invalidProtobufPoint",
                 ])
             let rows = try rows(stand.disk)

@@ -108,7 +108,9 @@ import Testing
         disk.hold()
         let answers = [submit(writer, body("a")), submit(writer, body("b"))]
         for answer in answers {
-            guard case .busy = try await answer.get() else { return #expect(Bool(false), "answered though the disk hangs") }
+            guard case .busy = try await answer.get() else {
+                return #expect(Bool(false), "answered though the disk hangs")
+            }
         }
         #expect(metrics.counter(Metric.commitFailures, "timed_out").value == 2)
         disk.release()

@@ -27,7 +27,9 @@ struct AgentListener: Service {
             .childChannelOption(.allowRemoteHalfClosure, value: true)
             .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
             .childChannelOption(
-                .recvAllocator, value: AdaptiveRecvByteBufferAllocator(minimum: 2_048, initial: 65_536, maximum: 262_144))
+                .recvAllocator,
+                value: AdaptiveRecvByteBufferAllocator(minimum: 2_048, initial: 65_536, maximum: 262_144)
+            )
             .childChannelInitializer { channel in Self.initialize(channel, services) }
         do {
             let host = address.host.isEmpty ? "0.0.0.0" : address.host
