@@ -73,7 +73,7 @@ let package = Package(
         .executableTarget(
             name: "Worker",
             dependencies: [
-                "SharedNet", "Linking", "Shared",
+                "SharedNet", "Linking", "Shared", "CIntrinsics",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
                 .product(name: "Hummingbird", package: "hummingbird"),

@@ -1,3 +1,4 @@
+import CIntrinsics
 import Linking
 
 /// Remembers which spans a worker has read within `late_window`, to collapse repeats.
@@ -34,6 +35,13 @@ struct DuplicateFilter: ~Copyable {
         return false
     }
 
+    /// Brings the places where a span would stand into the cache.
+    @inline(__always) func prefetch(_ facts: SpanFacts) {
+        guard facts.flags.isDisjoint(with: .givenID) else { return }
+        current.prefetch(facts.id.bits)
+        if lateWindow != nil { previous.prefetch(facts.id.bits) }
+    }
+
     /// A repeat has an equal id and equal facts; the id of a point without a given one is made of its facts.
     private static func identity(of facts: SpanFacts) -> UInt64 {
         facts.flags.contains(.givenID) ? StableHash.of(facts.computedID.bits, facts.id.bits) : facts.id.bits
@@ -68,6 +76,8 @@ private struct FingerprintTable: ~Copyable {
 
     /// The place where the search begins: the high bits, which all slots keep.
     @inline(__always) private func home(_ fingerprint: UInt64) -> Int { Int(fingerprint >> (64 - bits)) }
+
+    @inline(__always) func prefetch(_ hash: UInt64) { ebpftrace_prefetch(slots + home(Self.fingerprint(hash))) }
 
     func epoch(of hash: UInt64) -> UInt8? {
         let wanted = Self.fingerprint(hash)
