@@ -56,7 +56,7 @@ extension SettingKey {
         "How long a closed trace is remembered, so that late spans and repeats still find it.")
     public static let routerWait = SettingKey(
         "router_wait", .linking, .router, .duration(.milliseconds(100)...(.seconds(3600))), "30s",
-        "How long a silent router holds up the closing of traces.")
+        "How long a silent router holds up the closing of traces; no effect while there is only one router.")
     public static let inferLinks = SettingKey(
         "infer_links", .linking, .both, .choice(InferLinksSetting.names), "unique",
         rule: "unique; off with compat = datakit",
