@@ -34,7 +34,8 @@ def kebab(name):
 
 
 def declared_flags(text):
-    found = re.findall(r"@(?:Option|Flag)\b(?:\((?:[^()]|\((?:[^()]|\([^()]*\))*\))*\))?\s*(?:public\s+)?var\s+(\w+)", text)
+    arguments = r"\((?:[^()]|\((?:[^()]|\([^()]*\))*\))*\)"
+    found = re.findall(rf"@(?:Option|Flag)\b(?:{arguments})?\s*(?:public\s+)?var\s+(\w+)", text)
     return {"--" + kebab(name) for name in found}
 
 
