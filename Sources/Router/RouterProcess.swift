@@ -136,7 +136,7 @@ private struct WorkersService: Service {
             program: program, count: settings.linking.workers, logger: logger, metrics: core.metrics, relay: relay)
         supervisor.set(workers)
         try await workers.run()
-        // Nobody reads answers any more: without this the peer listener would wait for the last long poll, 10 s.
+        // Nobody asks any more: whoever still waits for an answer of the peer listener is let go.
         core.board.close()
     }
 }

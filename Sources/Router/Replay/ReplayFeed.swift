@@ -27,7 +27,8 @@ struct ReplayFeed {
             let due = try epochOf(body, bodies)
             if due > epoch {
                 try await settle(&waiting, leaving: 0)
-                if epoch.number > 0 { try await core.logWriter.appendMark(Epoch(due.number - 1)) }
+                // The first mark, too: it is what gives the first commits their epoch.
+                try await core.logWriter.appendMark(Epoch(due.number - 1))
                 epoch = due
             }
             bodies += 1
