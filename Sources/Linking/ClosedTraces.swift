@@ -265,8 +265,20 @@ struct ClosedTraces: ~Copyable {
     mutating func takeOtherEnd(
         of end: NetEnd, datakitCompatible: Bool
     ) -> (record: NetRecord, evidence: LinkEvidence)? {
+        guard let best = otherEnd(of: end, datakitCompatible) else { return nil }
+        generations[best.place].requests[Int(best.index)].isTaken = true
+        let record = generations[best.place].requests[Int(best.index)]
+        return (record, best.rank == 0 ? .net : best.rank <= 2 ? .netKey : .netWeak)
+    }
+
+    /// Whether `takeOtherEnd` would find one.
+    func hasOtherEnd(of end: NetEnd, datakitCompatible: Bool) -> Bool { otherEnd(of: end, datakitCompatible) != nil }
+
+    private typealias Candidate = (rank: Int, difference: UInt64, id: SpanID, place: Int, index: UInt32)
+
+    private func otherEnd(of end: NetEnd, _ datakitCompatible: Bool) -> Candidate? {
         let hash = KeyTable.hash(end.requestSequence)
-        var best: (rank: Int, difference: UInt64, id: SpanID, place: Int, index: UInt32)?
+        var best: Candidate?
         for place in 0..<GenerationRing.count {
             var index = generations[place].requestTable.find(hash) {
                 generations[place].requests[Int($0)].end.requestSequence == end.requestSequence
@@ -282,10 +294,7 @@ struct ClosedTraces: ~Copyable {
                 index = record.next
             }
         }
-        guard let best else { return nil }
-        generations[best.place].requests[Int(best.index)].isTaken = true
-        let record = generations[best.place].requests[Int(best.index)]
-        return (record, best.rank == 0 ? .net : best.rank <= 2 ? .netKey : .netWeak)
+        return best
     }
 
     /// 0: R1a, 1: R1b by initiator, 2: R1b by key, 3: R2 by flow, 4: R2 by initiator.

@@ -44,6 +44,7 @@ extension GraphMerge {
         insertEarly(epoch)
         watermark = Epoch(epoch)
         hasNews = false
+        callers.advance(to: epoch)
         for node in closed.advance(to: epoch) { processes.removeEntry(node) }
         joinExits()
         closeDue(into: &verdict)
@@ -138,6 +139,15 @@ extension GraphMerge {
             schedule(groups.union(record.group, other, spans: spans))
         }
         return answer != .nobody && options.inferredLinks == .unique
+    }
+
+    /// True when the trace's root was called from an end whose calls are reported: its caller's exit may still come
+    /// (docs/adr/0004). Not when that exit's trace is closed already: then nothing more is needed.
+    func waitsForCaller(_ span: UInt32) -> Bool {
+        let record = spans[span]
+        return record.isIncoming && record.requestSequence != 0 && record.flags.contains(.hasFlow)
+            && callers.contains(record.initiator)
+            && !closed.hasOtherEnd(of: netEnd(record, 0), datakitCompatible: options.datakitCompatible)
     }
 
     /// True when the trace's root is an exit of a process that serves requests: its own entry may still come.

@@ -1,8 +1,8 @@
 // From the trees of a closing group to verdicts: traces, ids, sampling, late adoption, and what is left for later.
 
 extension GraphMerge {
-    /// Decides a group whose members the assembly holds: applies the rules and gives every span its verdict, or lets the group wait for an entry that is
-    /// still to come. O(n log n) in the spans of the group.
+    /// Decides a group whose members the assembly holds: applies the rules and gives every span its verdict, or lets
+    /// the group wait for an entry or a call that is still to come. O(n log n) in the spans of the group.
     mutating func close(_ group: UInt32, into verdict: inout VerdictBuilder, isFinal: Bool) {
         applyRules()
         formTraces()
@@ -24,9 +24,10 @@ extension GraphMerge {
 
     private func waits(for group: UInt32) -> Bool {
         for local in assembly.members.indices
-        where assembly.parents[local] == Assembly.none && assembly.hasNoEntry[local]
-            && assembly.closedParents[local].kind == .none {
-            if waitsForEntry(assembly.members[local].span) { return true }
+        where assembly.parents[local] == Assembly.none && assembly.closedParents[local].kind == .none {
+            let span = assembly.members[local].span
+            if assembly.hasNoEntry[local], waitsForEntry(span) { return true }
+            if !assembly.isNetMatched[local], waitsForCaller(span) { return true }
         }
         return false
     }

@@ -72,6 +72,7 @@ public struct GraphMerge: ~Copyable {
     var staged = Column<PartialGraphDecoder.Span>()
     /// The span that each staged one became, for partners.
     private var inserted = Column<UInt32>()
+    var callers: KnownCallers
     var assembly = Assembly()
     var gathering = Gathering()
 
@@ -79,6 +80,7 @@ public struct GraphMerge: ~Copyable {
         self.options = options
         self.limits = limits
         sampling = Sampling(rate: options.samplingRate)
+        callers = KnownCallers(lateWindowEpochs: options.lateWindowEpochs)
         closed = ClosedTraces(lateWindowEpochs: options.lateWindowEpochs, candidateLimit: limits.lateCandidates)
     }
 
@@ -295,6 +297,7 @@ public struct GraphMerge: ~Copyable {
 
     private mutating func noteProcess(_ span: UInt32, epoch: UInt64, hasEntry: Bool) {
         let record = spans[span]
+        if !record.isIncoming, record.flags.contains(.hasFlow) { callers.note(record.initiator) }
         guard record.process != Self.none else { return }
         if record.isEntry {
             processes.noteEntry(of: record.process, epoch: epoch)
