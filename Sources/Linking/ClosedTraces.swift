@@ -103,10 +103,10 @@ struct ClosedTraces: ~Copyable {
         var nodes: [UInt32] = []
     }
 
-    private(set) var spans: [ClosedSpan] = []
-    private(set) var traces: [ClosedTrace] = []
-    private var freeSpans: [UInt32] = []
-    private var freeTraces: [UInt32] = []
+    private(set) var spans = Column<ClosedSpan>()
+    private(set) var traces = Column<ClosedTrace>()
+    private var freeSpans = Column<UInt32>()
+    private var freeTraces = Column<UInt32>()
     private let generations: GenerationRing
     private var current = 0
     private let lateWindow: UInt64

@@ -252,8 +252,10 @@ extension GraphMerge {
                 assembly.refuse(Self.ruleName(rule), refusal == .limit ? "limit" : "cycle")
             }
         }
-        for (one, other) in assembly.siblings where !assembly.forest.join(one, other, sizeLimit: limits.spansPerTrace) {
-            assembly.refuse("R5", "limit")
+        for place in assembly.siblings.indices {
+            let (one, other) = assembly.siblings[place]
+            let isJoined = assembly.forest.join(one, other, sizeLimit: limits.spansPerTrace)
+            if !isJoined { assembly.refuse("R5", "limit") }
         }
     }
 

@@ -61,7 +61,7 @@ public struct GraphMerge: ~Copyable {
     /// Groups by the epoch in which they may close; looked at by `advance`.
     var calendar: [UInt64: [UInt32]] = [:]
     /// Exits that came since the last step and had no entry with their thread key.
-    var newExits: [UInt32] = []
+    var newExits = Column<UInt32>()
     /// True when spans came since the last step.
     var hasNews = false
     /// Pieces of epochs that come after the next one, checked, by epoch: what a fast worker tells must not be seen
