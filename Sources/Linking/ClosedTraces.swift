@@ -146,7 +146,8 @@ struct ClosedTraces: ~Copyable {
     /// with it. Borders of generations are multiples of their length, so they do not depend on who called when.
     mutating func advance(to epoch: UInt64) -> [UInt32] {
         var nodes: [UInt32] = []
-        for place in 0..<GenerationRing.count where generations[place].expiry != 0 && generations[place].expiry <= epoch {
+        for place in 0..<GenerationRing.count
+        where generations[place].expiry != 0 && generations[place].expiry <= epoch {
             for span in generations[place].spans { free(span) }
             nodes += generations[place].nodes
             generations[place] = Generation()

@@ -88,9 +88,9 @@ extension GraphMerge {
             gathering.gather(batch, groups: groups, spans: spans, requests: requestTable, threads: threadTable)
             for (place, group) in batch.enumerated() {
                 let range = gathering.range(of: place)
+                let members = gathering.members.base + range.lowerBound
                 assembly.members.removeAll()
-                assembly.members.append(
-                    contentsOf: UnsafeBufferPointer(start: gathering.members.base + range.lowerBound, count: range.count))
+                assembly.members.append(contentsOf: UnsafeBufferPointer(start: members, count: range.count))
                 close(group, into: &verdict, isFinal: isFinal)
             }
             from = batch.endIndex

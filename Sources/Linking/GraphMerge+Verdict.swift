@@ -1,8 +1,8 @@
 // From the trees of a closing group to verdicts: traces, ids, sampling, late adoption, and what is left for later.
 
 extension GraphMerge {
-    /// Decides a group whose members the assembly holds: applies the rules and gives every span its verdict, or lets the group wait for an entry that is
-    /// still to come. O(n log n) in the spans of the group.
+    /// Decides a group whose members the assembly holds: applies the rules and gives every span its verdict, or lets
+    /// the group wait for an entry that is still to come. O(n log n) in the spans of the group.
     mutating func close(_ group: UInt32, into verdict: inout VerdictBuilder, isFinal: Bool) {
         applyRules()
         formTraces()

@@ -182,7 +182,8 @@ import Testing
         #expect(bench.parent(first) == one.key && bench.parent(second) == other.key)
         let bridgedOne = exit(8, thread: 15, at: 3, process: 3)
         let bridgedOther = exit(9, thread: 15, at: 4, process: 4)
-        let (ownerOne, ownerOther) = (entry(20, thread: 21, at: 2, process: 3), entry(22, thread: 23, at: 3, process: 4))
+        let ownerOne = entry(20, thread: 21, at: 2, process: 3)
+        let ownerOther = entry(22, thread: 23, at: 3, process: 4)
         bench.add(ownerOne, ownerOther, epoch: 12)
         try bench.advance(to: 17)
         bench.add(bridgedOne, bridgedOther, epoch: 18)
@@ -248,7 +249,9 @@ import Testing
                     piece: number, isLastPiece: true))
         }
         var merge = GraphMerge()
-        func insert(_ bytes: [UInt8]) throws -> GraphMerge.Insertion { try bytes.withUnsafeBytes { try merge.insert($0) } }
+        func insert(_ bytes: [UInt8]) throws -> GraphMerge.Insertion {
+            try bytes.withUnsafeBytes { try merge.insert($0) }
+        }
         #expect(try insert(piece(0...4, number: 0, epoch: 1)) == .inserted(spans: 1))
         #expect(try insert(piece(0...4, number: 0, epoch: 1)) == .repeated)
         #expect(try insert(piece(0...4, number: 1, epoch: 1)) == .inserted(spans: 1))
