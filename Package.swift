@@ -1,7 +1,7 @@
 // swift-tools-version: 6.2
 import PackageDescription
 
-/// Settings of every Swift target of our own: Swift 6 language mode comes with the tools version; a warning is an error.
+/// Settings of every Swift target of ours: Swift 6 language mode comes with the tools version; a warning is an error.
 let ours: [SwiftSetting] = [
     .treatAllWarnings(as: .error),
     .enableUpcomingFeature("ExistentialAny"),

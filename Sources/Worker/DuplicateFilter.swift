@@ -11,14 +11,22 @@ struct DuplicateFilter: ~Copyable {
     private var previous = FingerprintTable()
     private var stretch: UInt64 = 0
     private let lateWindow: UInt64?
+    /// Epochs that count as one, so that `late_window` fits into the 8 bits of a slot.
+    private let epochsPerStep: UInt64
 
-    /// - Parameter lateWindowEpochs: nil: nothing is ever forgotten. At most 254: longer windows count as that long.
-    init(lateWindowEpochs: UInt64?) { lateWindow = lateWindowEpochs.map { min($0, 254) } }
+    /// - Parameter lateWindowEpochs: nil: nothing is ever forgotten. Beyond 250 the border is blurred by up to a 250th.
+    init(lateWindowEpochs: UInt64?) {
+        let epochs = max(1, lateWindowEpochs ?? 1)
+        let step = (epochs + 249) / 250
+        epochsPerStep = step
+        lateWindow = lateWindowEpochs.map { _ in (epochs + step - 1) / step }
+    }
 
     /// True when an equal span was seen within `late_window` before; else the span is remembered.
     mutating func isDuplicate(_ facts: SpanFacts, epoch: Epoch) -> Bool {
+        let step = epoch.number / epochsPerStep
         if let lateWindow {
-            let now = epoch.number / max(1, lateWindow)
+            let now = step / lateWindow
             if now != stretch {
                 let isNext = now == stretch &+ 1
                 swap(&previous, &current)
@@ -28,7 +36,7 @@ struct DuplicateFilter: ~Copyable {
             }
         }
         let hash = Self.identity(of: facts)
-        let age = UInt8(truncatingIfNeeded: lateWindow == nil ? 0 : epoch.number)
+        let age = UInt8(truncatingIfNeeded: lateWindow == nil ? 0 : step)
         if let seen = current.epoch(of: hash), isRecent(seen, age) { return true }
         if lateWindow != nil, let seen = previous.epoch(of: hash), isRecent(seen, age) { return true }
         current.insert(hash, epoch: age)

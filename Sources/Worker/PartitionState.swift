@@ -66,7 +66,7 @@ struct PartitionState: ~Copyable {
         block.forEachRow(own) { _, row in rows.append(row) }
         var fresh = 0
         for place in rows.indices {
-            // A look into the filter is a cache miss: the next ones are under way meanwhile (a third of the time saved).
+            // A look into the filter is a cache miss: the next ones are under way meanwhile.
             if place + Self.lookAhead < rows.count { filter.prefetch(rows[place + Self.lookAhead].facts) }
             if filter.isDuplicate(rows[place].facts, epoch: header.epoch) {
                 duplicates[Count(partition: rows[place].partition, epoch: header.epoch), default: 0] += 1
