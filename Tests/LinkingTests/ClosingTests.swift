@@ -143,8 +143,30 @@ import Testing
         #expect(bench.trace(late) == bench.trace(exitOne) && bench.trace(exitOne) != bench.trace(exitTwo))
     }
 
-    @Test func aDroppedTraceStaysDropped() throws {
+    @Test func anEntryWaitsForTheExitOfACallerThatReports() throws {
         let bench = Bench()
+        let before = exit(40, at: -900, initiator: 7 << 20)
+        let called = entry(1, thread: 5, at: 1, initiator: 7 << 20)
+        let outside = entry(2, thread: 6, at: 1, initiator: 9 << 20)
+        bench.add(before, called, outside, epoch: 1)
+        try bench.advance(to: 5)
+        #expect(bench.isDecided(outside) && !bench.isDecided(called))
+        let caller = exit(1, at: 0, initiator: 7 << 20)
+        bench.add(caller, epoch: 10)
+        try bench.advance(to: 14)
+        #expect(bench.parent(called) == caller.key && bench.trace(called) == bench.trace(caller))
+        let lost = entry(3, thread: 8, at: 1, initiator: 7 << 20)
+        bench.add(lost, epoch: 15)
+        try bench.advance(to: 26)
+        #expect(!bench.isDecided(lost))
+        try bench.advance(to: 27)
+        #expect(bench.isDecided(lost))
+    }
+
+    @Test func aDroppedTraceStaysDropped() throws {
+        var options = Bench.options
+        options.samplingRate = 0.999_999
+        let bench = Bench(options)
         let root = entry(1, thread: 5, at: 0, .sampledReject)
         let called = entry(3, at: 0, .sampledReject)
         let late = exit(2, thread: 5, at: 1, .sampledKeep)

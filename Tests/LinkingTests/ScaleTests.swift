@@ -5,7 +5,7 @@ import Testing
 /// (Release figures at 1e6 and 1e7 are in docs/benchmarks.md.)
 @Suite(.serialized) struct ScaleTests {
     #if DEBUG
-    static let count = 20_000
+    static let count = 6_000
     #else
     static let count = 200_000
     #endif
