@@ -36,6 +36,7 @@ struct ReplayCommand: AsyncParsableCommand {
     }
 
     func run() async throws {
+        Memory.shareArenas()
         try await RouterMain.reporting {
             if let to {
                 _ = try await ReplayTo(address: to, speed: speed, files: files).run()

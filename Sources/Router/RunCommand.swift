@@ -15,6 +15,7 @@ struct RunCommand: AsyncParsableCommand {
     @OptionGroup var flags: RouterFlags
 
     func run() async throws {
+        Memory.shareArenas()
         try await RouterMain.reporting {
             let settings = try RouterSettings.resolve(flags)
             Logs.bootstrap(level: settings.logLevel)

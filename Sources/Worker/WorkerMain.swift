@@ -16,6 +16,7 @@ struct WorkerMain: AsyncParsableCommand {
         @OptionGroup var flags: WorkerFlags
 
         func run() async throws {
+            Memory.shareArenas()
             do {
                 try await WorkerProcess(flags: flags).run()
             } catch let failure as Failure {

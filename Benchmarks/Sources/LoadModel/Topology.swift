@@ -28,7 +28,7 @@ enum Topology {
     static let gateway = 1
 
     static let services: [Service] = [
-        Service(name: "load-client", program: "wrk", kind: .web, port: 0, nodes: [0], calls: [1]),
+        Service(name: "load-client", program: "wrk", kind: .web, port: 0, nodes: [0, 1], calls: [1]),
         Service(name: "gateway", program: "nginx", kind: .web, port: 8080, nodes: [0, 1],
                 route: "/api/v1/shop/basket/#", calls: [2, 3, 4]),
         Service(name: "orders", program: "gunicorn", kind: .web, port: 8081, nodes: [1, 2],

@@ -91,10 +91,11 @@ struct TraceGenerator {
     // MARK: Calls
 
     private mutating func openRoot(_ budget: inout Int) {
-        let client = podsOfService[Topology.client][0]
+        // One client process is recorded, the other one is outside: an agent sees all calls of a process or none.
+        let isRecorded = random.chance(settings.recordedClientShare)
+        let client = podsOfService[Topology.client][isRecorded ? 0 : 1]
         let gateway = pick(podsOfService[Topology.gateway])
         let thread = takeThread(client)
-        let isRecorded = random.chance(settings.recordedClientShare)
         open(caller: client, callerThread: thread, callerTraceID: randomThreadTraceID(), callerSpan: Self.noSpan,
              callee: gateway, recordCaller: isRecorded, &budget)
         threads[client][thread].busyUntil = clock &+ 40_000_000
