@@ -160,12 +160,8 @@ final class WorkerReporter: Sendable {
         state.withLock { state in
             state.number += 1
             let low = state.pending.lowWater()
-            let lines = state.lines.map { key, spans in
-                WorkerReport.Line(
-                    partition: key.slice.partition, epoch: key.slice.epoch, target: key.target, reason: key.reason,
-                    spans: spans)
-            }
-            state.lines = [:]
+            let lines = Self.grouped(state.lines)
+            state.lines.removeAll(keepingCapacity: true)
             let report = WorkerReport(
                 ordinal: ordinal, pid: pid, number: state.number, readEpoch: state.readEpoch,
                 hasTakenOver: state.hasTakenOver, lowWater: low.facts.offset, lowWaterPayload: low.payload,
@@ -174,6 +170,22 @@ final class WorkerReporter: Sendable {
             state.last = report
             return report
         }
+    }
+
+    /// One line for each epoch, target and reason: a report has thousands of counts, but few of these.
+    private static func grouped(_ lines: [Key: UInt64]) -> [WorkerReport.Line] {
+        struct Head: Hashable {
+            var epoch: UInt64
+            var target: String?
+            var reason: String?
+        }
+        var groups: [Head: WorkerReport.Line] = [:]
+        for (key, spans) in lines {
+            let head = Head(epoch: key.slice.epoch, target: key.target, reason: key.reason)
+            groups[head, default: .init(epoch: head.epoch, target: head.target, reason: head.reason)]
+                .counts += [UInt64(key.slice.partition), spans]
+        }
+        return Array(groups.values)
     }
 
     /// Whether the newest report says anything that the one before did not.

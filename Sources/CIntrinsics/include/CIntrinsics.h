@@ -1,6 +1,6 @@
 #ifndef EBPFTRACE_CINTRINSICS_H
 #define EBPFTRACE_CINTRINSICS_H
-// Machine instructions that Swift has no spelling for: CRC32C and cache prefetch.
+// What Swift has no spelling for: CRC32C instructions, cache prefetch, the allocator's settings.
 #include <stddef.h>
 #include <stdint.h>
 
@@ -12,5 +12,8 @@ uint32_t ebpftrace_crc32c_portable(uint32_t crc, const void *bytes, size_t count
 
 /// Asks the cache to load the line at `address`; never faults.
 static inline void ebpftrace_prefetch(const void *address) { __builtin_prefetch(address, 0, 3); }
+
+/// Limits glibc's malloc to two arenas, so that what one thread frees another can use. Nothing elsewhere.
+void ebpftrace_share_arenas(void);
 
 #endif

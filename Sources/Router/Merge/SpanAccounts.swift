@@ -10,6 +10,8 @@ final class SpanAccounts: Sendable {
         /// Spans of the newest epoch by partition: entered once an epoch, not once a commit.
         var accepted: [UInt64]
         var epoch = Epoch(0)
+        /// The newest epoch for which slices were folded.
+        var folded: UInt64 = 0
 
         mutating func enterAccepted() {
             for (partition, count) in accepted.enumerated() where count > 0 {
@@ -63,25 +65,30 @@ final class SpanAccounts: Sendable {
         let found = state.withLock { state -> Int in
             state.enterAccepted()
             for line in report.lines { Self.enter(line, &state.ledger) }
-            guard let read = report.readEpoch, read > 2 else { return 0 }
+            // Once an epoch: folding looks at every open slice.
+            guard let read = report.readEpoch, read > 2, read > state.folded else { return 0 }
+            state.folded = read
             return state.ledger.fold(through: Epoch(read - 2)).count
         }
         violations.add(found)
     }
 
     private static func enter(_ line: WorkerReport.Line, _ ledger: inout Ledger) {
-        let slice = Ledger.Slice(PartitionID(line.partition), Epoch(line.epoch))
         do {
             let target = try line.target.map { try ledger.target($0) } ?? .everyTarget
-            guard let reason = line.reason else {
-                if line.target == nil {
-                    ledger.accept(slice, line.spans)
+            let reason = try line.reason.map { try ledger.reason($0) }
+            for place in stride(from: 0, to: line.counts.count - 1, by: 2) {
+                let slice = Ledger.Slice(
+                    PartitionID(UInt16(clamping: line.counts[place])), Epoch(line.epoch))
+                let spans = line.counts[place + 1]
+                if let reason {
+                    ledger.drop(slice, for: target, reason: reason, spans)
+                } else if line.target == nil {
+                    ledger.accept(slice, spans)
                 } else {
-                    ledger.export(slice, to: target, line.spans)
+                    ledger.export(slice, to: target, spans)
                 }
-                return
             }
-            ledger.drop(slice, for: target, reason: try ledger.reason(reason), line.spans)
         } catch {
             // Too many names: the spans stay "held", which a page shows and an alert finds.
         }

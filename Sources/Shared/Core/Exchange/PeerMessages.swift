@@ -95,22 +95,21 @@ public struct PeerEnds: Codable, Sendable, Equatable {
 
 /// What ended since a worker's last report. Sent again until it is answered; `number` tells repeats.
 public struct WorkerReport: Codable, Sendable, Equatable {
-    /// Spans of one (partition, epoch) that came in or left.
+    /// Spans of one epoch that came in or left in one way, by partition.
     public struct Line: Codable, Sendable, Equatable {
-        public var partition: UInt16
         public var epoch: UInt64
         /// Nil: for every target (duplicates, sampled spans).
         public var target: String?
         /// Nil with a target: exported. Nil without: taken over from an earlier run of the router.
         public var reason: String?
-        public var spans: UInt64
+        /// Partition, spans, partition, spans …
+        public var counts: [UInt64]
 
-        public init(partition: UInt16, epoch: UInt64, target: String?, reason: String?, spans: UInt64) {
-            self.partition = partition
+        public init(epoch: UInt64, target: String?, reason: String?, counts: [UInt64] = []) {
             self.epoch = epoch
             self.target = target
             self.reason = reason
-            self.spans = spans
+            self.counts = counts
         }
     }
 
