@@ -7,7 +7,9 @@ import Glibc
 
 /// The cost of the linking pass alone: partial graphs, merge, verdicts, in memory, on one thread.
 ///
-///     linking-bench [--require 'ns<=200'] FILE.pb      FILE.pb: PBPoints, as `ebpftrace-bench generate` writes it
+///     linking-bench [--require 'ns<=200'] [--epochs N] FILE
+///
+/// FILE: `.pb` (PBPoints, as `ebpftrace-bench generate` writes it) or `.lp` (line protocol).
 ///
 /// Prints CPU nanoseconds a span of each stage, the smallest of three passes, bytes a span, and what came out.
 @main
@@ -24,10 +26,15 @@ struct LinkingBench {
             bound = value
             arguments.removeFirst(2)
         }
-        guard arguments.count == 1, let bytes = readWhole(arguments[0]) else {
-            fail("usage: linking-bench [--require 'ns<=X'] FILE.pb", code: 64)
+        var epochs = LinkingLoad.epochCount
+        if arguments.first == "--epochs", arguments.count > 1, let number = Int(arguments[1]), number > 0 {
+            epochs = number
+            arguments.removeFirst(2)
         }
-        let load = LinkingLoad(bytes: bytes)
+        guard arguments.count == 1, let bytes = readWhole(arguments[0]) else {
+            fail("usage: linking-bench [--require 'ns<=X'] [--epochs N] FILE.pb|FILE.lp", code: 64)
+        }
+        let load = LinkingLoad(bytes: bytes, isText: arguments[0].hasSuffix(".lp"), epochCount: epochs)
         guard load.spanCount > 0 else { fail("\(arguments[0]) holds no points", code: 65) }
         let total = report(load, closesByTime: true)
         _ = report(load, closesByTime: false)

@@ -17,10 +17,10 @@ struct LinkingLoad {
     private(set) var epochs: [[[Row]]] = []
     private(set) var spanCount = 0
 
-    init(bytes: [UInt8]) {
-        let rows = Self.rows(of: bytes)
+    init(bytes: [UInt8], isText: Bool, epochCount: Int) {
+        let rows = Self.rows(of: bytes, isText: isText)
         spanCount = rows.count
-        let spansPerEpoch = max(1, (rows.count + Self.epochCount - 1) / Self.epochCount)
+        let spansPerEpoch = max(1, (rows.count + epochCount - 1) / epochCount)
         var first = 0
         var position: UInt64 = 0
         while first < rows.count {
@@ -45,10 +45,11 @@ struct LinkingLoad {
     }
 
     /// Decodes a file of points in bodies of 256.
-    private static func rows(of bytes: [UInt8]) -> [FactsRow] {
+    private static func rows(of bytes: [UInt8], isText: Bool) -> [FactsRow] {
         var rules = IngestRules()
         rules.partitionCount = UInt16(partitionCount)
         let walker = PointWalker(rules: rules)
+        if isText { return rows(ofText: bytes, rules) }
         var batch = FactsBatch()
         var rows: [FactsRow] = []
         let whole = UnsafeMutableRawBufferPointer.allocate(byteCount: max(1, bytes.count), alignment: 16)
@@ -59,6 +60,19 @@ struct LinkingLoad {
             rows += batch.rows
         }
         return rows
+    }
+
+    private static func rows(ofText bytes: [UInt8], _ rules: IngestRules) -> [FactsRow] {
+        var batch = FactsBatch()
+        do throws(BodyError) {
+            _ = try bytes.withRawBytes { (body) throws(BodyError) in
+                try BodyDecoder(rules: rules).decode(
+                    contentType: "text/plain", contentEncoding: nil, body: body, scope: 1, now: 0, into: &batch)
+            }
+        } catch {
+            LinkingBench.fail("not decoded: \(error)", code: 65)
+        }
+        return batch.rows
     }
 
     /// Not inlined: see DecodeGate.
