@@ -13,6 +13,9 @@ import Synchronization
 ///
 /// Reading facts and applying verdicts run side by side: a slow target holds up the second alone.
 struct WorkerService: Service {
+    /// Least time between two answers about the ends of the logs.
+    private static let pollPause = Duration.milliseconds(20)
+
     let peer: PeerClient
     let welcome: WorkerWelcome
     let limits: Limits
@@ -52,6 +55,8 @@ struct WorkerService: Service {
                 let new = try await peer.ends(beyond: known)
                 known = new
                 ends.set(new)
+                // Under load every commit moves an end: asking again at once would cost more than reading the facts.
+                try? await Task.sleep(for: Self.pollPause)
             } catch is CancellationError {
                 return
             } catch {
