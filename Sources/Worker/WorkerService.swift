@@ -53,6 +53,7 @@ struct WorkerService: Service {
                 known = new
                 ends.set(new)
             } catch {
+                if Task.isCancelled { return }
                 failures.log(.warning, "cannot reach the router", metadata: ["error": "\(error)"])
                 try? await Task.sleep(for: .milliseconds(200))
             }

@@ -27,7 +27,8 @@ struct ReplayFeed {
             let due = try epochOf(body, bodies)
             if due > epoch {
                 try await settle(&waiting, leaving: 0)
-                if epoch.number > 0 { try await core.logWriter.appendMark(Epoch(due.number - 1)) }
+                // Also before the first body: without, its spans would carry epoch 0 and be closed by the next mark.
+                try await core.logWriter.appendMark(Epoch(max(1, due.number) - 1))
                 epoch = due
             }
             bodies += 1
