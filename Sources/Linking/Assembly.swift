@@ -1,7 +1,7 @@
 /// The work table of one closing group: columns by *local* place, the canonical order (start, computed id).
 ///
 /// Kept between groups so that closing allocates nothing for groups of ordinary size.
-struct Assembly {
+struct Assembly: ~Copyable {
     static let none = UInt32.max
 
     struct Member {
@@ -18,31 +18,31 @@ struct Assembly {
         var hasKernelTime: Bool
     }
 
-    var members: [Member] = []
+    var members = Column<Member>()
     /// Parent's local place as the rules propose it, then as the forest took it.
-    var parents: [UInt32] = []
-    var evidence: [LinkEvidence] = []
-    var flags: [VerdictFlags] = []
+    var parents = Column<UInt32>()
+    var evidence = Column<LinkEvidence>()
+    var flags = Column<VerdictFlags>()
     /// The closed span that is the parent (index, or `ClosedTraces.dropped`); meaningful where `hasClosedParent`.
-    var closedParents: [ClosedParent] = []
+    var closedParents = Column<ClosedParent>()
     /// Whether the other end of the request was found in the group.
-    var isNetMatched: [Bool] = []
+    var isNetMatched = Column<Bool>()
     /// Exits (and incoming spans that are no entry) whose thread key has no entry.
-    var hasNoEntry: [Bool] = []
-    var netEnds: [NetEnd] = []
-    var threadEnds: [ThreadEnd] = []
+    var hasNoEntry = Column<Bool>()
+    var netEnds = Column<NetEnd>()
+    var threadEnds = Column<ThreadEnd>()
     /// Pairs of locals that are one trace without an edge (R5).
     var siblings: [(UInt32, UInt32)] = []
     var matcher = NetMatcher()
     var forest = TraceForest()
     /// Trace number of each local; members of each trace in canonical order.
-    var traceOf: [UInt32] = []
-    var traces: [Trace] = []
-    var order: [UInt32] = []
-    var applicationTraces: [ApplicationTrace] = []
+    var traceOf = Column<UInt32>()
+    var traces = Column<Trace>()
+    var order = Column<UInt32>()
+    var applicationTraces = Column<ApplicationTrace>()
     /// Edges that the rules did not make; counted when the group is decided.
     var refusals: [LinkingStatistics.Refusal] = []
-    var walk: [UInt32] = []
+    var walk = Column<UInt32>()
 
     struct ClosedParent {
         enum Kind { case none, kept, dropped }
@@ -67,18 +67,14 @@ struct Assembly {
 
     mutating func reset() {
         let count = members.count
-        func fill<Value>(_ column: inout [Value], _ value: Value) {
-            column.removeAll(keepingCapacity: true)
-            column.append(contentsOf: repeatElement(value, count: count))
-        }
-        fill(&parents, Self.none)
-        fill(&evidence, .none)
-        fill(&flags, [])
-        fill(&closedParents, ClosedParent())
-        fill(&isNetMatched, false)
-        fill(&hasNoEntry, false)
-        netEnds.removeAll(keepingCapacity: true)
-        threadEnds.removeAll(keepingCapacity: true)
+        parents.fill(Self.none, count: count)
+        evidence.fill(.none, count: count)
+        flags.fill([], count: count)
+        closedParents.fill(ClosedParent(), count: count)
+        isNetMatched.fill(false, count: count)
+        hasNoEntry.fill(false, count: count)
+        netEnds.removeAll()
+        threadEnds.removeAll()
         siblings.removeAll(keepingCapacity: true)
         refusals.removeAll(keepingCapacity: true)
     }

@@ -57,20 +57,29 @@ struct ByteReader {
 }
 
 /// Appends numbers to bytes, in the forms that `ByteReader` reads.
-struct ByteWriter {
-    private(set) var bytes: [UInt8] = []
+struct ByteWriter: ~Copyable {
+    private var column: Column<UInt8>
 
-    init(reserving capacity: Int = 0) { bytes.reserveCapacity(capacity) }
+    init(reserving capacity: Int = 256) { column = Column(capacity: capacity) }
 
-    @inline(__always) mutating func byte(_ value: UInt8) { bytes.append(value) }
+    var count: Int { column.count }
+    /// What was written, as an array. O(bytes).
+    var bytes: [UInt8] { Array(column.buffer) }
+
+    @inline(__always) mutating func byte(_ value: UInt8) { column.append(value) }
 
     @inline(__always) mutating func varint(_ value: UInt64) {
+        column.reserve(10)
+        let start = column.base + column.count
+        var length = 0
         var value = value
         while value >= 0x80 {
-            bytes.append(UInt8(truncatingIfNeeded: value) | 0x80)
+            start[length] = UInt8(truncatingIfNeeded: value) | 0x80
             value &>>= 7
+            length &+= 1
         }
-        bytes.append(UInt8(truncatingIfNeeded: value))
+        start[length] = UInt8(truncatingIfNeeded: value)
+        column.advance(by: length &+ 1)
     }
 
     @inline(__always) mutating func zigzag(_ value: Int64) {
@@ -78,9 +87,13 @@ struct ByteWriter {
     }
 
     @inline(__always) mutating func fixed<Number: FixedWidthInteger>(_ value: Number) {
-        withUnsafeBytes(of: value.littleEndian) { bytes.append(contentsOf: $0) }
+        let size = MemoryLayout<Number>.size
+        column.reserve(size)
+        UnsafeMutableRawPointer(column.base + column.count).storeBytes(of: value.littleEndian, as: Number.self)
+        column.advance(by: size)
     }
 
-    mutating func append(_ other: ByteWriter) { bytes.append(contentsOf: other.bytes) }
-    mutating func removeAll() { bytes.removeAll(keepingCapacity: true) }
+    mutating func append(_ other: borrowing ByteWriter) {
+        column.append(contentsOf: UnsafeBufferPointer(other.column.buffer))
+    }
 }

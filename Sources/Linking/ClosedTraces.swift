@@ -46,14 +46,56 @@ struct ClosedTraces: ~Copyable {
         var isTaken = false
     }
 
+    /// Thread keys of one kind of span.
+    private struct ThreadKeys: ~Copyable {
+        var records: [ThreadRecord] = []
+        var table = KeyTable(minimumCapacity: 16)
+        /// Of dropped traces: a table whose indexes are the other half of the key's hash.
+        var dropped = KeyTable(minimumCapacity: 16)
+
+        func find(_ key: UInt64) -> UInt32? {
+            if table.count == 0 { return nil }
+            return table.find(KeyTable.hash(key)) { records[Int($0)].key == key }
+        }
+
+        /// One record a key: of entries the last one, of exits the first one.
+        mutating func add(_ record: ThreadRecord) {
+            guard let found = find(record.key) else {
+                table.insert(KeyTable.hash(record.key), UInt32(records.count))
+                records.append(record)
+                return
+            }
+            let old = records[Int(found)]
+            let isLater = (old.start, old.id) < (record.start, record.id)
+            if isLater == record.isEntry { records[Int(found)] = record }
+        }
+
+        mutating func addDropped(_ key: UInt64) {
+            if !hasDropped(key) {
+                let (hash, fingerprint) = Self.fingerprint(key)
+                dropped.insert(hash, fingerprint)
+            }
+        }
+
+        func hasDropped(_ key: UInt64) -> Bool {
+            if dropped.count == 0 { return false }
+            let (hash, fingerprint) = Self.fingerprint(key)
+            return dropped.find(hash) { $0 == fingerprint } != nil
+        }
+
+        /// 63 bits of a hash of the key, in the two halves of a table's slot.
+        private static func fingerprint(_ key: UInt64) -> (hash: UInt32, fingerprint: UInt32) {
+            let hash = StableHash.of(key)
+            return (UInt32(truncatingIfNeeded: hash), UInt32(truncatingIfNeeded: hash >> 33))
+        }
+    }
+
     /// The keys left in one stretch of epochs.
     private struct Generation: ~Copyable {
         /// The epoch from which on it is forgotten; 0: it is empty.
         var expiry: UInt64 = 0
-        var threads: [ThreadRecord] = []
-        var threadTable = KeyTable(minimumCapacity: 64)
-        /// Thread keys of dropped traces: a table whose indexes are the other half of the key's hash.
-        var droppedThreads = KeyTable(minimumCapacity: 64)
+        var entries = ThreadKeys()
+        var exits = ThreadKeys()
         var requests: [NetRecord] = []
         /// The first record of each `req_seq`.
         var requestTable = KeyTable(minimumCapacity: 64)
@@ -159,34 +201,18 @@ struct ClosedTraces: ~Copyable {
 
     mutating func keep(node: UInt32) { generations[current].nodes.append(node) }
 
-    /// Leaves a thread key of a kept trace. One record a key and kind: of entries the last one, of exits the first one.
+    /// Leaves a thread key of a kept trace.
     mutating func add(_ record: ThreadRecord) {
-        let hash = KeyTable.hash(record.key)
-        let found = generations[current].threadTable.find(hash) {
-            generations[current].threads[Int($0)].key == record.key
-                && generations[current].threads[Int($0)].isEntry == record.isEntry
-        }
-        guard let found else {
-            generations[current].threadTable.insert(hash, UInt32(generations[current].threads.count))
-            generations[current].threads.append(record)
-            return
-        }
-        let old = generations[current].threads[Int(found)]
-        let isLater = (old.start, old.id) < (record.start, record.id)
-        if isLater == record.isEntry { generations[current].threads[Int(found)] = record }
+        if record.isEntry { generations[current].entries.add(record) } else { generations[current].exits.add(record) }
     }
 
     /// Leaves a thread key of a dropped trace.
     mutating func addDropped(threadKey: UInt64, isEntry: Bool) {
-        let (hash, fingerprint) = Self.fingerprint(threadKey, isEntry: isEntry)
-        if generations[current].droppedThreads.find(hash, where: { $0 == fingerprint }) != nil { return }
-        generations[current].droppedThreads.insert(hash, fingerprint)
-    }
-
-    /// 63 bits of a stable hash of the key, in the two halves of a table's slot.
-    private static func fingerprint(_ key: UInt64, isEntry: Bool) -> (hash: UInt32, fingerprint: UInt32) {
-        let hash = StableHash.of(key)
-        return (UInt32(truncatingIfNeeded: hash), UInt32(truncatingIfNeeded: hash >> 33) & ~1 | (isEntry ? 1 : 0))
+        if isEntry {
+            generations[current].entries.addDropped(threadKey)
+        } else {
+            generations[current].exits.addDropped(threadKey)
+        }
     }
 
     /// Leaves the net facts of a span whose other end never came: of one `req_seq` at most `candidateLimit`.
@@ -215,25 +241,23 @@ struct ClosedTraces: ~Copyable {
     /// The closed entry (or first closed exit without entry) with this thread key; of a dropped trace when no kept one
     /// left the key.
     func thread(_ key: UInt64, isEntry: Bool) -> ThreadRecord? {
-        let hash = KeyTable.hash(key)
         var best: ThreadRecord?
-        for place in 0..<GenerationRing.count {
-            guard let index = generations[place].threadTable.find(hash, where: {
-                generations[place].threads[Int($0)].key == key
-                    && generations[place].threads[Int($0)].isEntry == isEntry
-            }) else { continue }
-            let record = generations[place].threads[Int(index)]
-            if let old = best, ((old.start, old.id) < (record.start, record.id)) != isEntry { continue }
+        var isDropped = false
+        func look(_ keys: borrowing ThreadKeys) {
+            isDropped = isDropped || keys.hasDropped(key)
+            guard let index = keys.find(key) else { return }
+            let record = keys.records[Int(index)]
+            if let old = best, ((old.start, old.id) < (record.start, record.id)) != isEntry { return }
             best = record
         }
-        if let best { return best }
-        let (home, fingerprint) = Self.fingerprint(key, isEntry: isEntry)
-        for place in 0..<GenerationRing.count
-        where generations[place].droppedThreads.find(home, where: { $0 == fingerprint }) != nil {
+        for place in 0..<GenerationRing.count {
+            if isEntry { look(generations[place].entries) } else { look(generations[place].exits) }
+        }
+        if best == nil, isDropped {
             // No time is known of it: any kept child comes before it.
             return ThreadRecord(key: key, start: .max, id: .none, span: Self.dropped, isEntry: isEntry)
         }
-        return nil
+        return best
     }
 
     /// Takes the closed other end of `end` out, by the order of rules R1a, R1b, R2, then the smallest start difference.
@@ -241,8 +265,20 @@ struct ClosedTraces: ~Copyable {
     mutating func takeOtherEnd(
         of end: NetEnd, datakitCompatible: Bool
     ) -> (record: NetRecord, evidence: LinkEvidence)? {
+        guard let best = otherEnd(of: end, datakitCompatible) else { return nil }
+        generations[best.place].requests[Int(best.index)].isTaken = true
+        let record = generations[best.place].requests[Int(best.index)]
+        return (record, best.rank == 0 ? .net : best.rank <= 2 ? .netKey : .netWeak)
+    }
+
+    /// Whether `takeOtherEnd` would find one.
+    func hasOtherEnd(of end: NetEnd, datakitCompatible: Bool) -> Bool { otherEnd(of: end, datakitCompatible) != nil }
+
+    private typealias Candidate = (rank: Int, difference: UInt64, id: SpanID, place: Int, index: UInt32)
+
+    private func otherEnd(of end: NetEnd, _ datakitCompatible: Bool) -> Candidate? {
         let hash = KeyTable.hash(end.requestSequence)
-        var best: (rank: Int, difference: UInt64, id: SpanID, place: Int, index: UInt32)?
+        var best: Candidate?
         for place in 0..<GenerationRing.count {
             var index = generations[place].requestTable.find(hash) {
                 generations[place].requests[Int($0)].end.requestSequence == end.requestSequence
@@ -258,10 +294,7 @@ struct ClosedTraces: ~Copyable {
                 index = record.next
             }
         }
-        guard let best else { return nil }
-        generations[best.place].requests[Int(best.index)].isTaken = true
-        let record = generations[best.place].requests[Int(best.index)]
-        return (record, best.rank == 0 ? .net : best.rank <= 2 ? .netKey : .netWeak)
+        return best
     }
 
     /// 0: R1a, 1: R1b by initiator, 2: R1b by key, 3: R2 by flow, 4: R2 by initiator.

@@ -3,7 +3,8 @@
 /// Only the first span of each kind is offered as a partner, and only once, so a pair is always one outgoing and one
 /// incoming span. Which spans of a crowd become partners does not matter: a partner only saves repeating facts.
 struct FlowPairing: ~Copyable {
-    private struct Half {
+    /// A span that waits for its other end.
+    struct Half {
         var requestSequence: UInt64
         var responseSequence: UInt64
         var flow: UInt32
@@ -13,7 +14,7 @@ struct FlowPairing: ~Copyable {
         var isTaken: Bool
     }
 
-    private var halves: [Half] = []
+    private var halves = Column<Half>(capacity: 1024)
     private var table = KeyTable(minimumCapacity: 1024)
 
     init() {}

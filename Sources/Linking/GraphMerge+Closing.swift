@@ -23,9 +23,8 @@ extension GraphMerge {
         for epoch in early.keys.sorted() { insertEarly(epoch) }
         joinExits()
         // In the order of the groups' slots; the result does not depend on it.
-        for group in groups.groups.indices where groups.groups[group].isAlive {
-            close(UInt32(group), into: &verdict, isFinal: true)
-        }
+        let alive = groups.groups.indices.filter { groups.groups[$0].isAlive }.map { UInt32($0) }
+        close(alive, into: &verdict, isFinal: true)
         calendar.removeAll()
         for node in leavingNodes { processes.removeEntry(node) }
         leavingNodes.removeAll()
@@ -45,6 +44,7 @@ extension GraphMerge {
         insertEarly(epoch)
         watermark = Epoch(epoch)
         hasNews = false
+        callers.advance(to: epoch)
         for node in closed.advance(to: epoch) { processes.removeEntry(node) }
         joinExits()
         closeDue(into: &verdict)
@@ -67,13 +67,34 @@ extension GraphMerge {
 
     private mutating func closeDue(into verdict: inout VerdictBuilder) {
         for page in calendar.keys.filter({ $0 <= watermark.number }).sorted() {
+            var ready: [UInt32] = []
             for group in calendar.removeValue(forKey: page) ?? [] where groups[group].isAlive {
-                if due(group) <= watermark.number {
-                    close(group, into: &verdict, isFinal: false)
-                } else {
+                if due(group) > watermark.number {
                     reschedule(group)
+                } else if groups[group].scheduled <= watermark.number {
+                    // A slot that was used again may stand on the page twice.
+                    groups[group].scheduled = .max
+                    ready.append(group)
                 }
             }
+            close(ready, into: &verdict, isFinal: false)
+        }
+    }
+
+    /// Decides groups, a batch at a time.
+    private mutating func close(_ ready: [UInt32], into verdict: inout VerdictBuilder, isFinal: Bool) {
+        var from = 0
+        while from < ready.count {
+            let batch = ready[from..<min(ready.count, from + Gathering.groupsAtOnce)]
+            gathering.gather(batch, groups: groups, spans: spans, requests: requestTable, threads: threadTable)
+            for (place, group) in batch.enumerated() {
+                let range = gathering.range(of: place)
+                assembly.members.removeAll()
+                assembly.members.append(
+                    contentsOf: UnsafeBufferPointer(start: gathering.members.base + range.lowerBound, count: range.count))
+                close(group, into: &verdict, isFinal: isFinal)
+            }
+            from = batch.endIndex
         }
     }
 
@@ -118,6 +139,15 @@ extension GraphMerge {
             schedule(groups.union(record.group, other, spans: spans))
         }
         return answer != .nobody && options.inferredLinks == .unique
+    }
+
+    /// True when the trace's root was called from an end whose calls are reported: its caller's exit may still come
+    /// (docs/adr/0004). Not when that exit's trace is closed already: then nothing more is needed.
+    func waitsForCaller(_ span: UInt32) -> Bool {
+        let record = spans[span]
+        return record.isIncoming && record.requestSequence != 0 && record.flags.contains(.hasFlow)
+            && callers.contains(record.initiator)
+            && !closed.hasOtherEnd(of: netEnd(record, 0), datakitCompatible: options.datakitCompatible)
     }
 
     /// True when the trace's root is an exit of a process that serves requests: its own entry may still come.

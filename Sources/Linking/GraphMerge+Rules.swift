@@ -2,9 +2,9 @@
 // then edges are made in canonical order (rule, child's start, child's id), so the result is a function of the set.
 
 extension GraphMerge {
-    /// Collects the members of a group in canonical order and lets the rules propose each one's parent.
-    mutating func applyRules(to group: UInt32) {
-        collectMembers(of: group)
+    /// Brings the members of a group into canonical order and lets the rules propose each one's parent.
+    mutating func applyRules() {
+        orderMembers()
         assembly.reset()
         for local in assembly.members.indices {
             let record = spans[assembly.members[local].span]
@@ -25,17 +25,9 @@ extension GraphMerge {
         growForest()
     }
 
-    private mutating func collectMembers(of group: UInt32) {
-        assembly.members.removeAll(keepingCapacity: true)
-        var span = groups[group].first
-        while span != Self.none {
-            assembly.members.append(Assembly.Member(start: spans[span].start, span: span))
-            span = spans[span].next
-        }
-        if assembly.members.count > 1 {
-            assembly.members.sort { $0.start < $1.start }
-            orderEqualStarts()
-        }
+    private mutating func orderMembers() {
+        assembly.members.sort { $0.start < $1.start }
+        orderEqualStarts()
         for local in assembly.members.indices { spans[assembly.members[local].span].local = UInt32(local) }
     }
 
@@ -46,8 +38,9 @@ extension GraphMerge {
             var to = from + 1
             while to < assembly.members.count, assembly.members[to].start == assembly.members[from].start { to += 1 }
             if to - from > 1 {
-                let ids = assembly.members[from..<to].map { (id: computedID($0.span), member: $0) }
-                assembly.members.replaceSubrange(from..<to, with: ids.sorted { $0.id < $1.id }.map(\.member))
+                var ids = (from..<to).map { (id: computedID(assembly.members[$0].span), span: assembly.members[$0].span) }
+                ids.sort { $0.id < $1.id }
+                for place in from..<to { assembly.members[place].span = ids[place - from].span }
             }
             from = to
         }
@@ -64,8 +57,9 @@ extension GraphMerge {
 
     private mutating func matchRequests() {
         guard !assembly.netEnds.isEmpty else { return }
-        assembly.matcher.match(&assembly.netEnds, datakitCompatible: options.datakitCompatible)
-        for edge in assembly.matcher.edges {
+        assembly.matcher.match(assembly.netEnds.buffer, datakitCompatible: options.datakitCompatible)
+        for place in assembly.matcher.edges.indices {
+            let edge = assembly.matcher.edges[place]
             assembly.parents[Int(edge.child)] = edge.parent
             assembly.evidence[Int(edge.child)] = edge.evidence
             assembly.isNetMatched[Int(edge.child)] = true

@@ -1,10 +1,10 @@
 // From the trees of a closing group to verdicts: traces, ids, sampling, late adoption, and what is left for later.
 
 extension GraphMerge {
-    /// Decides a group: applies the rules and gives every span its verdict, or lets the group wait for an entry that is
-    /// still to come. O(n log n) in the spans of the group.
+    /// Decides a group whose members the assembly holds: applies the rules and gives every span its verdict, or lets
+    /// the group wait for an entry or a call that is still to come. O(n log n) in the spans of the group.
     mutating func close(_ group: UInt32, into verdict: inout VerdictBuilder, isFinal: Bool) {
-        applyRules(to: group)
+        applyRules()
         formTraces()
         if !isFinal, mayStillWait(group), waits(for: group) {
             groups[group].waitsForEntry = true
@@ -24,9 +24,10 @@ extension GraphMerge {
 
     private func waits(for group: UInt32) -> Bool {
         for local in assembly.members.indices
-        where assembly.parents[local] == Assembly.none && assembly.hasNoEntry[local]
-            && assembly.closedParents[local].kind == .none {
-            if waitsForEntry(assembly.members[local].span) { return true }
+        where assembly.parents[local] == Assembly.none && assembly.closedParents[local].kind == .none {
+            let span = assembly.members[local].span
+            if assembly.hasNoEntry[local], waitsForEntry(span) { return true }
+            if !assembly.isNetMatched[local], waitsForCaller(span) { return true }
         }
         return false
     }
@@ -34,9 +35,8 @@ extension GraphMerge {
     /// Numbers the traces of the group and lists each one's members in canonical order.
     private mutating func formTraces() {
         let count = assembly.members.count
-        assembly.traces.removeAll(keepingCapacity: true)
-        assembly.traceOf.removeAll(keepingCapacity: true)
-        assembly.traceOf.append(contentsOf: repeatElement(Assembly.none, count: count))
+        assembly.traces.removeAll()
+        assembly.traceOf.fill(Assembly.none, count: count)
         for local in 0..<UInt32(count) {
             let root = Int(assembly.forest.root(local))
             if assembly.traceOf[root] == Assembly.none {
@@ -57,8 +57,7 @@ extension GraphMerge {
             from += assembly.traces[trace].count
             assembly.traces[trace].count = 0
         }
-        assembly.order.removeAll(keepingCapacity: true)
-        assembly.order.append(contentsOf: repeatElement(0, count: count))
+        assembly.order.fill(0, count: count)
         for local in 0..<count {
             let trace = Int(assembly.traceOf[local])
             assembly.order[assembly.traces[trace].from + assembly.traces[trace].count] = UInt32(local)
@@ -201,8 +200,9 @@ extension GraphMerge {
     /// id. Empty, without any work, for a trace without given ids.
     private mutating func replacedIDs(_ trace: Assembly.Trace) -> [UInt32: SpanID] {
         let range = trace.from..<(trace.from + trace.count)
-        let members = assembly.order[range].map { assembly.members[Int($0)].span }
-        guard members.contains(where: { spans[$0].flags.contains(.givenID) }) else { return [:] }
+        func span(_ place: Int) -> UInt32 { assembly.members[Int(assembly.order[place])].span }
+        guard range.contains(where: { spans[span($0)].flags.contains(.givenID) }) else { return [:] }
+        let members = range.map(span)
         var taken: Set<SpanID> = []
         for span in members where !spans[span].flags.contains(.givenID) { taken.insert(spanID(span)) }
         var replaced: [UInt32: SpanID] = [:]
@@ -220,7 +220,7 @@ extension GraphMerge {
         let range = trace.from..<(trace.from + trace.count)
         var hasAny = false
         if assembly.applicationTraces.count < assembly.members.count {
-            assembly.applicationTraces = Array(repeating: Assembly.ApplicationTrace(), count: assembly.members.count)
+            assembly.applicationTraces.fill(Assembly.ApplicationTrace(), count: assembly.members.count)
         }
         for place in range {
             let local = Int(assembly.order[place])
@@ -247,14 +247,14 @@ extension GraphMerge {
 
     /// Walks up to the next span whose trace id is known and brings it down the same way.
     private mutating func inheritApplicationTrace(_ local: Int) {
-        assembly.walk.removeAll(keepingCapacity: true)
+        assembly.walk.removeAll()
         var place = local
         while !assembly.applicationTraces[place].isKnown {
             assembly.walk.append(UInt32(place))
             place = Int(assembly.parents[place])
         }
         let known = assembly.applicationTraces[place]
-        for step in assembly.walk { assembly.applicationTraces[Int(step)] = known }
+        for step in assembly.walk.indices { assembly.applicationTraces[Int(assembly.walk[step])] = known }
     }
 
     // MARK: Afterwards
@@ -271,7 +271,8 @@ extension GraphMerge {
 
     /// Takes the spans of a decided group out of all tables.
     private mutating func release(_ group: UInt32) {
-        for member in assembly.members {
+        for place in assembly.members.indices {
+            let member = assembly.members[place]
             let record = spans[member.span]
             if record.headsRequest { requestTable.remove(KeyTable.hash(record.requestSequence), member.span) }
             if record.headsThread { threadTable.remove(KeyTable.hash(record.threadKey), member.span) }

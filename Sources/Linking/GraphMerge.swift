@@ -69,13 +69,18 @@ public struct GraphMerge: ~Copyable {
     var early: [UInt64: [[UInt8]]] = [:]
     /// Entries of decided groups, while `flush` still has others to decide.
     var leavingNodes: [UInt32] = []
-    var staged: [PartialGraphDecoder.Span] = []
+    var staged = Column<PartialGraphDecoder.Span>()
+    /// The span that each staged one became, for partners.
+    private var inserted = Column<UInt32>()
+    var callers: KnownCallers
     var assembly = Assembly()
+    var gathering = Gathering()
 
     public init(options: LinkingOptions = LinkingOptions(), limits: Limits = Limits()) {
         self.options = options
         self.limits = limits
         sampling = Sampling(rate: options.samplingRate)
+        callers = KnownCallers(lateWindowEpochs: options.lateWindowEpochs)
         closed = ClosedTraces(lateWindowEpochs: options.lateWindowEpochs, candidateLimit: limits.lateCandidates)
     }
 
@@ -101,45 +106,51 @@ public struct GraphMerge: ~Copyable {
 
     private mutating func stage(_ bytes: UnsafeRawBufferPointer) throws(CodecError) -> PartialGraphDecoder {
         var decoder = try PartialGraphDecoder(bytes)
-        staged.removeAll(keepingCapacity: true)
-        while let span = try decoder.next() { staged.append(span) }
+        staged.removeAll()
+        staged.reserve(decoder.spanCount + 1)
+        // The last slot is read into as well and stays unclaimed.
+        while try decoder.next(&staged.base[staged.count]) { staged.advance(by: 1) }
         return decoder
     }
 
     /// Takes in the pieces of `epoch` that came before their time.
     mutating func insertEarly(_ epoch: UInt64) {
         for piece in early.removeValue(forKey: epoch) ?? [] {
-            let decoder = piece.withUnsafeBytes { try? stage($0) }
-            statistics.check(decoder != nil, "early_piece")
-            if let decoder { insertStaged(decoder) }
+            piece.withUnsafeBytes { bytes in
+                // It was read once before, so that it cannot be torn.
+                do throws(CodecError) {
+                    insertStaged(try stage(bytes))
+                } catch {
+                    statistics.check(false, "early_piece")
+                }
+            }
         }
     }
 
-    private mutating func insertStaged(_ decoder: PartialGraphDecoder) {
+    private mutating func insertStaged(_ decoder: borrowing PartialGraphDecoder) {
         let epoch = decoder.header.epoch
         hasNews = true
         var commitIndexes: [UInt32] = []
         commitIndexes.reserveCapacity(decoder.commits.count)
         for commit in decoder.commits { commitIndexes.append(commitIndex(commit)) }
         var threadIndexes = [UInt32](repeating: Self.none, count: decoder.threads.count)
-        var inserted: [UInt32] = []
-        inserted.reserveCapacity(staged.count)
-        let ahead = 12
+        inserted.removeAll()
+        // Three steps ahead of the insertion: the tables' slots, the spans they name, and those spans' groups.
+        let ahead = 24
         for place in staged.indices {
-            if place + ahead < staged.count { prefetch(staged[place + ahead].facts) }
-            let span = staged[place]
+            prefetch(place + ahead)
+            let (thread, back) = (Int(staged[place].thread), Int(staged[place].partner))
             var process = Self.none
-            if let thread = span.thread {
-                if threadIndexes[thread] == Self.none {
-                    threadIndexes[thread] = processIndex(decoder.threads[thread])
+            if thread > 0 {
+                if threadIndexes[thread - 1] == Self.none {
+                    threadIndexes[thread - 1] = processIndex(decoder.threads[thread - 1])
                 }
-                process = threadIndexes[thread]
+                process = threadIndexes[thread - 1]
             }
-            let partner = span.partner.map { inserted[place - $0] }
             inserted.append(
                 insert(
-                    span.facts, epoch: epoch, commit: commitIndexes[span.commit], row: span.row,
-                    process: process, partner: partner))
+                    staged[place].facts, epoch: epoch, commit: commitIndexes[Int(staged[place].commit)],
+                    row: staged[place].row, process: process, partner: back > 0 ? inserted[place - back] : nil))
         }
     }
 
@@ -174,9 +185,22 @@ public struct GraphMerge: ~Copyable {
         return nil
     }
 
-    @inline(__always) private func prefetch(_ facts: SpanFacts) {
-        if facts.requestSequence != 0 { requestTable.prefetch(KeyTable.hash(facts.requestSequence)) }
-        if facts.threadKey != 0 { threadTable.prefetch(KeyTable.hash(facts.threadKey)) }
+    @inline(__always) private func prefetch(_ place: Int) {
+        if place < staged.count {
+            let (sequence, key) = (staged[place].facts.requestSequence, staged[place].facts.threadKey)
+            if sequence != 0, staged[place].partner == 0 { requestTable.prefetch(KeyTable.hash(sequence)) }
+            if key != 0 { threadTable.prefetch(KeyTable.hash(key)) }
+        }
+        if let other = firstFound(place - 8) { spans.prefetch(other) }
+        if let other = firstFound(place - 16) { groups.prefetch(spans[other].group) }
+    }
+
+    @inline(__always) private func firstFound(_ place: Int) -> UInt32? {
+        guard place >= 0, place < staged.count else { return nil }
+        let (sequence, key) = (staged[place].facts.requestSequence, staged[place].facts.threadKey)
+        if key != 0, let other = threadTable.peek(KeyTable.hash(key)) { return other }
+        guard sequence != 0, staged[place].partner == 0 else { return nil }
+        return requestTable.peek(KeyTable.hash(sequence))
     }
 
     private mutating func commitIndex(_ commit: PartialGraphDecoder.Commit) -> UInt32 {
@@ -273,6 +297,7 @@ public struct GraphMerge: ~Copyable {
 
     private mutating func noteProcess(_ span: UInt32, epoch: UInt64, hasEntry: Bool) {
         let record = spans[span]
+        if !record.isIncoming, record.flags.contains(.hasFlow) { callers.note(record.initiator) }
         guard record.process != Self.none else { return }
         if record.isEntry {
             processes.noteEntry(of: record.process, epoch: epoch)

@@ -53,6 +53,12 @@ struct KeyTable: ~Copyable {
         return nil
     }
 
+    /// The index that `find` will most likely look at first; for prefetching what it names.
+    @inline(__always) func peek(_ hash: UInt32) -> UInt32? {
+        let slot = slots[home(hash)]
+        return slot.value != 0 && slot.hash == hash ? slot.value &- 1 : nil
+    }
+
     /// Puts `index` under `hash`, whatever else lies there.
     @inline(__always) mutating func insert(_ hash: UInt32, _ index: UInt32) {
         if (count &+ 1) &* 4 > (mask &+ 1) &* 3 { grow() }

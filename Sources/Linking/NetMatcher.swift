@@ -25,7 +25,7 @@ struct NetEnd {
 /// Within each group the pair with the smallest start difference is taken first. O(n log n) on any input: candidates
 /// are neighbours in the order of starts, kept in a heap, because between two spans that are nearest to each other
 /// there is never a third that could be paired with either.
-struct NetMatcher {
+struct NetMatcher: ~Copyable {
     /// A decided edge: child's and parent's places in the canonical order.
     struct Edge {
         var child: UInt32
@@ -33,65 +33,85 @@ struct NetMatcher {
         var evidence: LinkEvidence
     }
 
-    private(set) var edges: [Edge] = []
-    private var crowd: [NetEnd] = []
+    private(set) var edges = Column<Edge>()
     private var datakitCompatible = false
 
     init() {}
 
     /// Matches all ends given. The order of `ends` on entry does not matter.
-    mutating func match(_ ends: inout [NetEnd], datakitCompatible: Bool) {
-        edges.removeAll(keepingCapacity: true)
+    mutating func match(_ ends: UnsafeMutableBufferPointer<NetEnd>, datakitCompatible: Bool) {
+        edges.removeAll()
         self.datakitCompatible = datakitCompatible
         if ends.count > 1 {
-            ends.sort {
-                ($0.requestSequence, $0.responseSequence, $0.local) < ($1.requestSequence, $1.responseSequence, $1.local)
-            }
+            Self.sort(ends)
         }
         var from = 0
         while from < ends.count {
             var to = from + 1
             while to < ends.count, ends[to].requestSequence == ends[from].requestSequence { to += 1 }
-            if to - from > 1 { matchEqualRequests(&ends, from, to) }
+            if to - from > 1 { matchEqualRequests(ends, from, to) }
             from = to
         }
     }
 
-    private mutating func matchEqualRequests(_ ends: inout [NetEnd], _ from: Int, _ to: Int) {
+    @inline(__always) private static func comesBefore(_ one: NetEnd, _ other: NetEnd) -> Bool {
+        if one.requestSequence != other.requestSequence { return one.requestSequence < other.requestSequence }
+        if one.responseSequence != other.responseSequence { return one.responseSequence < other.responseSequence }
+        return one.local < other.local
+    }
+
+    private static func sort(_ ends: UnsafeMutableBufferPointer<NetEnd>) {
+        if ends.count > 24 {
+            var ends = ends
+            ends.sort(by: comesBefore)
+            return
+        }
+        for place in 1..<ends.count {
+            let end = ends[place]
+            var hole = place
+            while hole > 0, comesBefore(end, ends[hole &- 1]) {
+                ends[hole] = ends[hole &- 1]
+                hole &-= 1
+            }
+            ends[hole] = end
+        }
+    }
+
+    private mutating func matchEqualRequests(_ ends: UnsafeMutableBufferPointer<NetEnd>, _ from: Int, _ to: Int) {
         if to - from == 2, ends[from].isStrong, ends[from].responseSequence == ends[from + 1].responseSequence,
             ends[from].isIncoming != ends[from + 1].isIncoming {
             let mirrored = ends[from].hasFlow && ends[from + 1].hasFlow && ends[from].flow == ends[from + 1].flow
-            connect(&ends, from, from + 1, mirrored || datakitCompatible ? .net : .netKey)
+            connect(ends, from, from + 1, mirrored || datakitCompatible ? .net : .netKey)
             return
         }
         var first = from
         while first < to {
             var end = first + 1
             while end < to, ends[end].responseSequence == ends[first].responseSequence { end += 1 }
-            if end - first > 1, ends[first].isStrong { matchEqualNetKeys(&ends, first, end) }
+            if end - first > 1, ends[first].isStrong { matchEqualNetKeys(ends, first, end) }
             first = end
         }
-        if !datakitCompatible { matchLeftOver(&ends, from, to) }
+        if !datakitCompatible { matchLeftOver(ends, from, to) }
     }
 
-    private mutating func matchEqualNetKeys(_ ends: inout [NetEnd], _ from: Int, _ to: Int) {
+    private mutating func matchEqualNetKeys(_ ends: UnsafeMutableBufferPointer<NetEnd>, _ from: Int, _ to: Int) {
         if datakitCompatible {
-            matchGroups(&ends, from, to, evidence: .net) { _ in 0 }
+            matchGroups(ends, from, to, evidence: .net) { _ in 0 }
             return
         }
-        matchGroups(&ends, from, to, evidence: .net) { $0.hasFlow ? UInt64($0.flow) : nil }
-        matchGroups(&ends, from, to, evidence: .netKey) { $0.hasFlow ? UInt64($0.initiator) : nil }
-        matchGroups(&ends, from, to, evidence: .netKey) { _ in 0 }
+        matchGroups(ends, from, to, evidence: .net) { $0.hasFlow ? UInt64($0.flow) : nil }
+        matchGroups(ends, from, to, evidence: .netKey) { $0.hasFlow ? UInt64($0.initiator) : nil }
+        matchGroups(ends, from, to, evidence: .netKey) { _ in 0 }
     }
 
-    private mutating func matchLeftOver(_ ends: inout [NetEnd], _ from: Int, _ to: Int) {
-        matchGroups(&ends, from, to, evidence: .netWeak) { $0.hasFlow ? UInt64($0.flow) : nil }
-        matchGroups(&ends, from, to, evidence: .netWeak) { $0.hasFlow ? UInt64($0.initiator) : nil }
+    private mutating func matchLeftOver(_ ends: UnsafeMutableBufferPointer<NetEnd>, _ from: Int, _ to: Int) {
+        matchGroups(ends, from, to, evidence: .netWeak) { $0.hasFlow ? UInt64($0.flow) : nil }
+        matchGroups(ends, from, to, evidence: .netWeak) { $0.hasFlow ? UInt64($0.initiator) : nil }
     }
 
     /// Matches, within each group of equal `key`, the ends that are left over; ends without a key stay out.
     private mutating func matchGroups(
-        _ ends: inout [NetEnd], _ from: Int, _ to: Int, evidence: LinkEvidence, key: (NetEnd) -> UInt64?
+        _ ends: UnsafeMutableBufferPointer<NetEnd>, _ from: Int, _ to: Int, evidence: LinkEvidence, key: (NetEnd) -> UInt64?
     ) {
         var left: [(key: UInt64, place: Int)] = []
         var incoming = 0
@@ -108,7 +128,7 @@ struct NetMatcher {
         while first < left.count {
             var end = first + 1
             while end < left.count, left[end].key == left[first].key { end += 1 }
-            if end - first > 1 { matchNearest(&ends, left[first..<end].map(\.place), evidence) }
+            if end - first > 1 { matchNearest(ends, left[first..<end].map(\.place), evidence) }
             first = end
         }
     }
@@ -120,7 +140,7 @@ struct NetMatcher {
     }
 
     /// `order`: places sorted by start. Takes the nearest outgoing and incoming neighbours until one kind is used up.
-    private mutating func matchNearest(_ ends: inout [NetEnd], _ order: [Int], _ evidence: LinkEvidence) {
+    private mutating func matchNearest(_ ends: UnsafeMutableBufferPointer<NetEnd>, _ order: [Int], _ evidence: LinkEvidence) {
         var previous = Array(-1..<(order.count - 1))
         var next = Array(1...order.count)
         var heap = BinaryHeap<Candidate> { ($0.difference, $0.left, $0.right) < ($1.difference, $1.left, $1.right) }
@@ -133,7 +153,7 @@ struct NetMatcher {
         for place in 1..<order.count { propose(place - 1, place) }
         while let nearest = heap.pop() {
             if ends[order[nearest.left]].isMatched || ends[order[nearest.right]].isMatched { continue }
-            connect(&ends, order[nearest.left], order[nearest.right], evidence)
+            connect(ends, order[nearest.left], order[nearest.right], evidence)
             let (before, after) = (previous[nearest.left], next[nearest.right])
             if before >= 0 { next[before] = after }
             if after < order.count { previous[after] = before }
@@ -141,7 +161,7 @@ struct NetMatcher {
         }
     }
 
-    private mutating func connect(_ ends: inout [NetEnd], _ one: Int, _ other: Int, _ evidence: LinkEvidence) {
+    private mutating func connect(_ ends: UnsafeMutableBufferPointer<NetEnd>, _ one: Int, _ other: Int, _ evidence: LinkEvidence) {
         ends[one].isMatched = true
         ends[other].isMatched = true
         let (child, parent) = ends[one].isIncoming ? (one, other) : (other, one)

@@ -1,6 +1,6 @@
 /// Reads a partial graph span by span. Every byte is checked: a torn or hostile graph is a `CodecError`, never a trap,
 /// and allocates at most a small multiple of its own size.
-public struct PartialGraphDecoder {
+public struct PartialGraphDecoder: ~Copyable {
     /// A process's thread, as the graph's dictionary has it.
     public struct Thread: Hashable, Sendable {
         public var scope: UInt64
@@ -23,15 +23,16 @@ public struct PartialGraphDecoder {
     public struct Span: Hashable, Sendable {
         public var facts: SpanFacts
         /// Index into `commits`.
-        public var commit: Int
+        public var commit: UInt32
         public var row: UInt32
-        /// Index into `threads`; `nil` without pid.
-        public var thread: Int?
-        /// How many spans before this one its partner stands; `nil` without.
-        public var partner: Int?
+        /// Index + 1 into `threads`; 0 without pid.
+        public var thread: UInt32
+        /// How many spans before this one its partner stands; 0 without.
+        public var partner: UInt32
     }
 
-    private struct NetFacts {
+    /// What two ends of a request have in common.
+    struct NetFacts {
         var requestSequence: UInt64 = 0
         var responseSequence: UInt64 = 0
         var flow: UInt32 = 0
@@ -45,10 +46,10 @@ public struct PartialGraphDecoder {
 
     private var reader: ByteReader
     private let shapes: [(flags: SpanFlags, layout: SpanLayout)]
-    private var lastKernelTime: [Int64]
-    private var lastOffset: [Int64]
-    private var netFacts: [NetFacts] = []
-    private var threadKeys: [UInt64] = []
+    private var lastKernelTime = Column<Int64>()
+    private var lastOffset = Column<Int64>()
+    private var netFacts = Column<NetFacts>()
+    private var threadKeys = Column<UInt64>(capacity: 64)
     private var commit = 0
     private var spansOfCommit = 0
     private var row: UInt32 = 0
@@ -57,36 +58,63 @@ public struct PartialGraphDecoder {
 
     /// Reads header and dictionaries. The bytes must stay as they are until the last span is read.
     public init(_ bytes: UnsafeRawBufferPointer) throws(CodecError) {
-        var reader = ByteReader(bytes)
-        header = try Self.readHeader(&reader)
-        guard let serviceCount = reader.count(ofSize: 9) else { throw CodecError("partial graph: services are torn") }
+        self.init(frame: try Frame(bytes))
+    }
+
+    private init(frame: Frame) {
+        header = frame.header
+        threads = frame.threads
+        commits = frame.commits
+        spanCount = frame.spanCount
+        shapes = frame.shapes
+        reader = frame.reader
+        lastKernelTime.fill(0, count: frame.serviceCount + 1)
+        lastOffset.fill(0, count: frame.serviceCount + 1)
+        netFacts = Column(capacity: frame.spanCount)
+        row = frame.commits.first?.firstRow ?? 0
+    }
+
+    /// What comes before the spans.
+    private struct Frame {
+        var header: PartialGraphHeader
+        var serviceCount: Int
+        var threads: [Thread]
+        var shapes: [(flags: SpanFlags, layout: SpanLayout)] = []
+        var commits: [Commit]
+        var spanCount = 0
+        var reader: ByteReader
+
+        init(_ bytes: UnsafeRawBufferPointer) throws(CodecError) {
+            var reader = ByteReader(bytes)
+            header = try PartialGraphDecoder.readHeader(&reader)
+            let services = try PartialGraphDecoder.readServices(&reader)
+            serviceCount = services.count
+            threads = try PartialGraphDecoder.readThreads(&reader, services)
+            guard let shapeCount = reader.count(ofSize: 3) else { throw CodecError("partial graph: shapes are torn") }
+            for _ in 0..<shapeCount {
+                guard let flags = reader.fixed(UInt16.self), let layout = reader.byte() else {
+                    throw CodecError("partial graph: shapes are torn")
+                }
+                shapes.append((SpanFlags(rawValue: flags), SpanLayout(rawValue: layout)))
+            }
+            commits = try PartialGraphDecoder.readCommits(&reader)
+            for commit in commits { spanCount += commit.spans }
+            guard spanCount <= reader.remaining else { throw CodecError("partial graph: more spans than bytes") }
+            self.reader = reader
+        }
+    }
+
+    private static func readServices(_ reader: inout ByteReader) throws(CodecError) -> [(UInt64, UInt64)] {
+        guard let count = reader.count(ofSize: 9) else { throw CodecError("partial graph: services are torn") }
         var services: [(UInt64, UInt64)] = []
-        for _ in 0..<serviceCount {
+        services.reserveCapacity(count)
+        for _ in 0..<count {
             guard let scope = reader.fixed(UInt64.self), let process = reader.varint() else {
                 throw CodecError("partial graph: services are torn")
             }
             services.append((scope, process))
         }
-        threads = try Self.readThreads(&reader, services)
-        guard let shapeCount = reader.count(ofSize: 3) else { throw CodecError("partial graph: shapes are torn") }
-        var shapes: [(SpanFlags, SpanLayout)] = []
-        for _ in 0..<shapeCount {
-            guard let flags = reader.fixed(UInt16.self), let layout = reader.byte() else {
-                throw CodecError("partial graph: shapes are torn")
-            }
-            shapes.append((SpanFlags(rawValue: flags), SpanLayout(rawValue: layout)))
-        }
-        self.shapes = shapes
-        commits = try Self.readCommits(&reader)
-        var count = 0
-        for commit in commits { count += commit.spans }
-        guard count <= reader.remaining else { throw CodecError("partial graph: more spans than bytes") }
-        spanCount = count
-        lastKernelTime = [Int64](repeating: 0, count: serviceCount + 1)
-        lastOffset = lastKernelTime
-        netFacts.reserveCapacity(count)
-        self.reader = reader
-        row = commits.first?.firstRow ?? 0
+        return services
     }
 
     private static func readHeader(_ reader: inout ByteReader) throws(CodecError) -> PartialGraphHeader {
@@ -166,9 +194,15 @@ public struct PartialGraphDecoder {
 
     /// The next span; `nil` after the last. Expected O(1).
     public mutating func next() throws(CodecError) -> Span? {
+        var span = Span(facts: SpanFacts(), commit: 0, row: 0, thread: 0, partner: 0)
+        return try next(&span) ? span : nil
+    }
+
+    /// Reads the next span into `span`; false after the last.
+    @inline(__always) mutating func next(_ span: inout Span) throws(CodecError) -> Bool {
         guard ordinal < spanCount else {
             guard reader.remaining == 0 else { throw CodecError("partial graph: bytes after the last span") }
-            return nil
+            return false
         }
         while spansOfCommit == commits[commit].spans {
             commit += 1
@@ -180,12 +214,12 @@ public struct PartialGraphDecoder {
             row += 1
             skip += 1
         }
-        var span = Span(facts: SpanFacts(), commit: commit, row: row, thread: nil, partner: nil)
+        span = Span(facts: SpanFacts(), commit: UInt32(commit), row: row, thread: 0, partner: 0)
         guard read(&span) else { throw CodecError("partial graph: span \(ordinal) is torn") }
         row &+= 1
         spansOfCommit += 1
         ordinal += 1
-        return span
+        return true
     }
 
     private mutating func read(_ span: inout Span) -> Bool {
@@ -213,7 +247,7 @@ public struct PartialGraphDecoder {
         var net = NetFacts()
         if layout.contains(.partner) {
             guard let distance = reader.varint(), distance > 0, distance <= UInt64(ordinal) else { return false }
-            span.partner = Int(distance)
+            span.partner = UInt32(distance)
             net = netFacts[ordinal - Int(distance)]
         } else {
             if layout.contains(.sequences) {
@@ -257,7 +291,7 @@ public struct PartialGraphDecoder {
         var service = 0
         if layout.contains(.process) {
             guard let thread = reader.varint(), thread < UInt64(threads.count) else { return false }
-            span.thread = Int(thread)
+            span.thread = UInt32(thread) + 1
             span.facts.scope = threads[Int(thread)].scope
             span.facts.processID = threads[Int(thread)].processID
             span.facts.threadID = threads[Int(thread)].threadID

@@ -11,23 +11,17 @@ public struct PartialGraphEncoder: ~Copyable {
         var skipped: [UInt32]
     }
 
-    private struct Service {
+    struct Service {
         var scope: UInt64
         var processID: UInt64
         var lastKernelTime: Int64 = 0
         var lastOffset: Int64 = 0
     }
 
-    private struct ThreadKeyOfService: Hashable {
-        var scope: UInt64
-        var processID: UInt64
+    struct Thread {
+        var service: UInt32
         var threadID: UInt64
         var isUserThread: Bool
-    }
-
-    private struct ServiceKey: Hashable {
-        var scope: UInt64
-        var processID: UInt64
     }
 
     /// More rows left out in a row cost more bytes than naming the commit again.
@@ -36,23 +30,23 @@ public struct PartialGraphEncoder: ~Copyable {
     private var spans = ByteWriter(reserving: 1 << 16)
     private var commits: [Commit] = []
     /// Place 0 stands for all spans without a pid; the others are written as the dictionary.
-    private var services: [Service] = [Service(scope: 0, processID: 0)]
-    private var serviceOf: [ServiceKey: UInt32] = [:]
-    private var threads: [(service: UInt32, threadID: UInt64, isUserThread: Bool)] = []
-    private var threadOf: [ThreadKeyOfService: UInt32] = [:]
+    private var services = Column<Service>(capacity: 64)
+    private var serviceTable = KeyTable(minimumCapacity: 64)
+    private var threads = Column<Thread>(capacity: 256)
+    private var threadTable = KeyTable(minimumCapacity: 256)
     private var shapes: [UInt32] = []
     private var shapeOf = [UInt32: UInt32]()
     private var lastShape: (code: UInt32, index: UInt32) = (.max, 0)
-    private var threadKeys: [UInt64] = []
+    private var threadKeys = Column<UInt64>(capacity: 1024)
     private var threadKeyTable = KeyTable(minimumCapacity: 1024)
     private var pairing = FlowPairing()
     public private(set) var spanCount = 0
 
-    public init() {}
+    public init() { services.append(Service(scope: 0, processID: 0)) }
 
     public var isEmpty: Bool { spanCount == 0 }
     /// About the size the graph will have, bytes.
-    public var byteCount: Int { spans.bytes.count + threads.count * 4 + services.count * 12 + commits.count * 8 }
+    public var byteCount: Int { spans.count + threads.count * 4 + services.count * 12 + commits.count * 8 }
 
     /// Adds one span. Spans of one commit come in the order of their rows.
     public mutating func append(_ facts: SpanFacts, at address: RowAddress) {
@@ -162,23 +156,28 @@ public struct PartialGraphEncoder: ~Copyable {
         return nil
     }
 
-    private mutating func serviceIndex(_ key: ServiceKey) -> UInt32 {
-        if let index = serviceOf[key] { return index }
+    private mutating func serviceIndex(_ scope: UInt64, _ processID: UInt64) -> UInt32 {
+        let hash = KeyTable.hash(scope &+ processID &* 0x9E37_79B9_7F4A_7C15)
+        if let index = serviceTable.find(hash, where: {
+            services[Int($0)].scope == scope && services[Int($0)].processID == processID
+        }) { return index }
         let index = UInt32(services.count)
-        services.append(Service(scope: key.scope, processID: key.processID))
-        serviceOf[key] = index
+        serviceTable.insert(hash, index)
+        services.append(Service(scope: scope, processID: processID))
         return index
     }
 
     private mutating func thread(of facts: SpanFacts) -> UInt32 {
-        let key = ThreadKeyOfService(
-            scope: facts.scope, processID: facts.processID, threadID: facts.threadID,
-            isUserThread: facts.flags.contains(.userThread))
-        if let index = threadOf[key] { return index }
-        let service = serviceIndex(ServiceKey(scope: facts.scope, processID: facts.processID))
+        let service = serviceIndex(facts.scope, facts.processID)
+        let isUserThread = facts.flags.contains(.userThread)
+        let hash = KeyTable.hash(facts.threadID &+ UInt64(service) &* 0x9E37_79B9_7F4A_7C15)
+        if let index = threadTable.find(hash, where: {
+            let thread = threads[Int($0)]
+            return thread.service == service && thread.threadID == facts.threadID && thread.isUserThread == isUserThread
+        }) { return index }
         let index = UInt32(threads.count)
-        threads.append((service, facts.threadID, key.isUserThread))
-        threadOf[key] = index
+        threadTable.insert(hash, index)
+        threads.append(Thread(service: service, threadID: facts.threadID, isUserThread: isUserThread))
         return index
     }
 
@@ -221,12 +220,13 @@ public struct PartialGraphEncoder: ~Copyable {
 
     private func writeDictionaries(to out: inout ByteWriter) {
         out.varint(UInt64(services.count - 1))
-        for service in services.dropFirst() {
-            out.fixed(service.scope)
-            out.varint(service.processID)
+        for place in 1..<services.count {
+            out.fixed(services[place].scope)
+            out.varint(services[place].processID)
         }
         out.varint(UInt64(threads.count))
-        for thread in threads {
+        for place in threads.indices {
+            let thread = threads[place]
             out.varint(UInt64(thread.service - 1))
             out.varint(thread.threadID)
             out.byte(thread.isUserThread ? 1 : 0)

@@ -1,3 +1,5 @@
+import CIntrinsics
+
 /// The components in the making: spans joined so far by equal keys, as lists of spans.
 ///
 /// A group is the unit of closing. It may hold more than one trace (keys join before rules decide), never less than one.
@@ -7,7 +9,6 @@
 struct SpanGroups: ~Copyable {
     struct Group {
         var first: UInt32
-        var last: UInt32
         var count: UInt32
         /// True from the check that found its root waiting for its own entry until a new span arrives.
         var waitsForEntry: Bool
@@ -20,20 +21,22 @@ struct SpanGroups: ~Copyable {
         var scheduled: UInt64
     }
 
-    private(set) var groups: [Group] = []
-    private var free: [UInt32] = []
+    private(set) var groups = Column<Group>(capacity: 256)
+    private var free = Column<UInt32>()
     var count: Int { groups.count - free.count }
 
     init() {}
 
     @inline(__always) subscript(_ group: UInt32) -> Group {
-        get { groups[Int(group)] }
-        set { groups[Int(group)] = newValue }
+        unsafeAddress { UnsafePointer(groups.base + Int(group)) }
+        nonmutating unsafeMutableAddress { groups.base + Int(group) }
     }
+
+    @inline(__always) func prefetch(_ group: UInt32) { ebpftrace_prefetch(groups.base + Int(group)) }
 
     mutating func make(first span: UInt32, epoch: UInt64) -> UInt32 {
         let group = Group(
-            first: span, last: span, count: 1, waitsForEntry: false, isAlive: true, firstEpoch: epoch,
+            first: span, count: 1, waitsForEntry: false, isAlive: true, firstEpoch: epoch,
             lastEpoch: epoch, scheduled: .max)
         if let slot = free.popLast() {
             groups[Int(slot)] = group
@@ -43,12 +46,11 @@ struct SpanGroups: ~Copyable {
         return UInt32(groups.count - 1)
     }
 
-    /// Appends a span to a group.
+    /// Adds a span to a group. In front, so that no other span's record is touched: closing sorts them anyway.
     @inline(__always) mutating func add(_ span: UInt32, to group: UInt32, epoch: UInt64, spans: borrowing SpanTable) {
-        let last = groups[Int(group)].last
-        spans.pointer(last).pointee.next = span
+        spans.pointer(span).pointee.next = groups[Int(group)].first
         spans.pointer(span).pointee.group = group
-        groups[Int(group)].last = span
+        groups[Int(group)].first = span
         groups[Int(group)].count &+= 1
         groups[Int(group)].firstEpoch = min(groups[Int(group)].firstEpoch, epoch)
         groups[Int(group)].lastEpoch = max(groups[Int(group)].lastEpoch, epoch)
@@ -61,13 +63,14 @@ struct SpanGroups: ~Copyable {
         let isSmaller = groups[Int(one)].count < groups[Int(other)].count
         let (kept, absorbed) = isSmaller ? (other, one) : (one, other)
         let from = groups[Int(absorbed)]
-        var span = from.first
-        while span != SpanRecord.none {
-            spans.pointer(span).pointee.group = kept
-            span = spans[span].next
+        var last = from.first
+        spans.pointer(last).pointee.group = kept
+        while spans[last].next != SpanRecord.none {
+            last = spans[last].next
+            spans.pointer(last).pointee.group = kept
         }
-        spans.pointer(groups[Int(kept)].last).pointee.next = from.first
-        groups[Int(kept)].last = from.last
+        spans.pointer(last).pointee.next = groups[Int(kept)].first
+        groups[Int(kept)].first = from.first
         groups[Int(kept)].count &+= from.count
         groups[Int(kept)].firstEpoch = min(groups[Int(kept)].firstEpoch, from.firstEpoch)
         groups[Int(kept)].lastEpoch = max(groups[Int(kept)].lastEpoch, from.lastEpoch)

@@ -1,3 +1,5 @@
+import CIntrinsics
+
 /// One open span as the merge holds it: 88 bytes, so that all of it lies in two cache lines.
 ///
 /// An array of records, not columns: spans are visited in the order of their traces, which is random in memory, and
@@ -65,8 +67,8 @@ struct SpanTable: ~Copyable {
     private static let pageBits: UInt32 = 14
     private static let pageMask: UInt32 = (1 << pageBits) - 1
 
-    private var pages: [UnsafeMutablePointer<SpanRecord>] = []
-    private var free: [UInt32] = []
+    private var pages = Column<UnsafeMutablePointer<SpanRecord>>()
+    private var free = Column<UInt32>()
     private var used: UInt32 = 0
     private(set) var count = 0
     private(set) var sparse: [SparseFacts] = []
@@ -74,10 +76,17 @@ struct SpanTable: ~Copyable {
 
     init() {}
 
-    deinit { for page in pages { page.deallocate() } }
+    deinit { for page in pages.indices { pages[page].deallocate() } }
 
     @inline(__always) func pointer(_ index: UInt32) -> UnsafeMutablePointer<SpanRecord> {
         pages[Int(index &>> Self.pageBits)] + Int(index & Self.pageMask)
+    }
+
+    /// Asks for both cache lines of a record.
+    @inline(__always) func prefetch(_ index: UInt32) {
+        let record = UnsafeRawPointer(pointer(index))
+        ebpftrace_prefetch(record)
+        ebpftrace_prefetch(record + 64)
     }
 
     @inline(__always) subscript(_ index: UInt32) -> SpanRecord {
@@ -128,7 +137,7 @@ struct SpanTable: ~Copyable {
 
     /// The bytes of records and free lists held.
     var bytesHeld: Int {
-        pages.count * MemoryLayout<SpanRecord>.stride << Int(Self.pageBits) + free.capacity * 4
+        pages.count * MemoryLayout<SpanRecord>.stride << Int(Self.pageBits) + free.bytesHeld
             + sparse.capacity * MemoryLayout<SparseFacts>.stride
     }
 }

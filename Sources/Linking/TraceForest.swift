@@ -2,29 +2,26 @@
 ///
 /// A union-find with distances: each place knows how far below its representative it stands, so that depth, height and
 /// size of a tree are known before an edge is made. No recursion; amortised O(log n) an edge.
-struct TraceForest {
+struct TraceForest: ~Copyable {
     enum Refusal {
         case cycle
         case limit
     }
 
-    private var above: [UInt32] = []
-    private var distance: [UInt32] = []
-    private var height: [UInt32] = []
-    private var size: [UInt32] = []
-    private var way: [UInt32] = []
+    private var above = Column<UInt32>()
+    private var distance = Column<UInt32>()
+    private var height = Column<UInt32>()
+    private var size = Column<UInt32>()
+    private var way = Column<UInt32>()
 
     init() {}
 
     mutating func reset(count: Int) {
-        above.removeAll(keepingCapacity: true)
-        distance.removeAll(keepingCapacity: true)
-        height.removeAll(keepingCapacity: true)
-        size.removeAll(keepingCapacity: true)
-        above.append(contentsOf: 0..<UInt32(count))
-        distance.append(contentsOf: repeatElement(0, count: count))
-        height.append(contentsOf: repeatElement(0, count: count))
-        size.append(contentsOf: repeatElement(1, count: count))
+        above.fill(0, count: count)
+        for place in 0..<count { above[place] = UInt32(place) }
+        distance.fill(0, count: count)
+        height.fill(0, count: count)
+        size.fill(1, count: count)
     }
 
     /// The representative of the tree that `place` stands in.
@@ -35,7 +32,7 @@ struct TraceForest {
     }
 
     private mutating func compress(_ place: UInt32) -> UInt32 {
-        way.removeAll(keepingCapacity: true)
+        way.removeAll()
         var top = place
         while above[Int(top)] != top {
             way.append(top)
@@ -43,7 +40,8 @@ struct TraceForest {
         }
         // From the top down: each place's distance becomes that to the top.
         var sum: UInt32 = 0
-        for step in way.reversed() {
+        for place in way.indices.reversed() {
+            let step = way[place]
             sum += distance[Int(step)]
             distance[Int(step)] = sum
             above[Int(step)] = top

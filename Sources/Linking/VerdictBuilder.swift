@@ -67,11 +67,12 @@ public struct VerdictBuilder {
         return blocks
     }
 
-    /// By commit (router, position), then row: a counting sort over commits, then small sorts.
+    /// By commit (router, position), then row: two counting sorts, the second one stable.
     private mutating func sortRows() {
         let order = commits.indices.sorted {
             (commits[$0].router, commits[$0].position) < (commits[$1].router, commits[$1].position)
         }
+        sortByRow()
         var rank = [UInt32](repeating: 0, count: commits.count)
         for (place, commit) in order.enumerated() { rank[commit] = UInt32(place) }
         commits = order.map { commits[$0] }
@@ -87,7 +88,24 @@ public struct VerdictBuilder {
             sorted[next[Int(row.slot)]] = row
             next[Int(row.slot)] += 1
         }
-        for commit in commits.indices { sorted[starts[commit]..<starts[commit + 1]].sort { $0.row < $1.row } }
+        rows = sorted
+    }
+
+    /// Rows are small numbers, so that a counting sort is cheap; odd ones are compared.
+    private mutating func sortByRow() {
+        let largest = rows.reduce(0) { max($0, $1.row) }
+        guard largest < 65_536 || Int(largest) < rows.count else {
+            rows.sort { $0.row < $1.row }
+            return
+        }
+        var next = [Int](repeating: 0, count: Int(largest) + 2)
+        for row in rows { next[Int(row.row) + 1] += 1 }
+        for row in 0..<Int(largest) { next[row + 1] += next[row] }
+        var sorted = rows
+        for row in rows {
+            sorted[next[Int(row.row)]] = row
+            next[Int(row.row)] += 1
+        }
         rows = sorted
     }
 
@@ -117,7 +135,7 @@ public struct VerdictBuilder {
             commitCount += 1
             place = end
         }
-        var out = ByteWriter(reserving: body.bytes.count + heads.bytes.count + 64)
+        var out = ByteWriter(reserving: body.count + heads.count + 64)
         for byte in VerdictFormat.magic { out.byte(byte) }
         out.byte(VerdictFormat.version)
         out.varint(watermark.number)

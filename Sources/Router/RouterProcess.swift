@@ -138,5 +138,7 @@ private struct WorkersService: Service {
         // Their long polls are answered now; else the peer listener would wait for them before it stops.
         defer { core.board.close() }
         try await workers.run()
+        // Nobody asks any more: whoever still waits for an answer of the peer listener is let go.
+        core.board.close()
     }
 }

@@ -52,6 +52,8 @@ struct WorkerService: Service {
                 let new = try await peer.ends(beyond: known)
                 known = new
                 ends.set(new)
+            } catch is CancellationError {
+                return
             } catch {
                 if Task.isCancelled { return }
                 failures.log(.warning, "cannot reach the router", metadata: ["error": "\(error)"])

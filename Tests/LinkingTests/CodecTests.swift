@@ -66,7 +66,7 @@ import Testing
             #expect(decoder.spanCount == spans.count)
             for (facts, address) in spans {
                 let span = try #require(try decoder.next())
-                let commit = decoder.commits[span.commit]
+                let commit = decoder.commits[Int(span.commit)]
                 #expect(span.facts.travelling == facts.travelling)
                 #expect(RowAddress(router: commit.router, position: commit.position, row: span.row) == address)
             }

@@ -187,8 +187,8 @@ import Testing
         for isCompatible in [false, true] {
             var matcher = NetMatcher()
             var shuffled = ends.shuffled(using: &random)
-            matcher.match(&shuffled, datakitCompatible: isCompatible)
-            let edges = matcher.edges.map { [$0.child, $0.parent, UInt32($0.evidence.rawValue)] }
+            shuffled.withUnsafeMutableBufferPointer { matcher.match($0, datakitCompatible: isCompatible) }
+            let edges = matcher.edges.buffer.map { [$0.child, $0.parent, UInt32($0.evidence.rawValue)] }
             #expect(Set(edges) == Self.model(ends, isCompatible))
             #expect(Set(edges).count == edges.count)
         }

@@ -57,7 +57,9 @@ import Testing
         try await eventually { bound.withLock { $0 } != nil }
         let taken = try #require(bound.withLock { $0 })
         #expect(taken.port != 0)
-        let page = try await blocking { try SocketClient(port: taken.port).exchange("GET /livez HTTP/1.1\r\nhost: x\r\n\r\n") }
+        let page = try await blocking {
+            try SocketClient(port: taken.port).exchange("GET /livez HTTP/1.1\r\nhost: x\r\n\r\n")
+        }
         #expect(page.status == 200 && page.body == #"{"live":true}"#)
 
         let second = HTTPListener(

@@ -2,6 +2,7 @@ import Foundation
 import Linking
 import NIOCore
 import NIOPosix
+import ServiceLifecycle
 import Shared
 import Synchronization
 import Testing
@@ -62,7 +63,8 @@ import Testing
         }
     }
 
-    private static func post(_ body: String, path: String = "/v1/bpftracing?input=ebpf", headers: String = "") -> String {
+    private static func post(_ body: String, path: String = "/v1/bpftracing?input=ebpf", headers: String = "") -> String
+    {
         "POST \(path) HTTP/1.1\r\nHost: x\r\n\(headers)Content-Length: \(body.utf8.count)\r\n\r\n\(body)"
     }
 
@@ -72,7 +74,8 @@ import Testing
             let big = String(repeating: "0123456789abcdef", count: 40_000)
             let responses = try await blocking {
                 let client = try SocketClient(port: server.port)
-                let headers = "Content-Type: application/protobuf; proto=com.guance.Point\r\nContent-Encoding: gzip\r\n"
+                let headers =
+                    "Content-Type: application/protobuf; proto=com.guance.Point\r\nContent-Encoding: gzip\r\n"
                     + "X-Ebpftrace-Agent: node-7\r\nX-Forwarded-For: 10.0.0.9\r\n"
                 return [
                     try client.exchange(Self.post("hello", headers: headers)), try client.exchange(Self.post(big)),
@@ -85,7 +88,8 @@ import Testing
             }
             #expect(sink.bodies == ["hello", big, ""])
             let first = try #require(sink.requests.withLock { $0.first })
-            #expect(first.contentType == "application/protobuf; proto=com.guance.Point" && first.contentEncoding == "gzip")
+            #expect(
+                first.contentType == "application/protobuf; proto=com.guance.Point" && first.contentEncoding == "gzip")
             #expect(first.agent == "node-7" && first.forwardedFor == "10.0.0.9" && first.peerAddress == "127.0.0.1")
             #expect(server.services.heldBytes == 0)
             #expect(server.metrics.counter(Metric.httpRequests, "/v1/bpftracing", "200").value == 3)
@@ -215,14 +219,18 @@ import Testing
         try await withServer(sink) { server in
             let bodies = try await blocking {
                 let client = try SocketClient(port: server.port)
-                let chunked = "POST /v1/bpftracing HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+                let chunked =
+                    "POST /v1/bpftracing HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
                     + "2\r\ntw\r\n1\r\no\r\n0\r\n\r\n"
                 try client.send(Self.post("one") + chunked + Self.post("three"))
                 return try (0..<3).map { _ in try client.response().body }
             }
-            #expect(bodies.map { $0.prefix(30) } == [
-                "{\"error_code\":\"datakit.one\",\"m", "{\"error_code\":\"datakit.two\",\"m", "{\"error_code\":\"datakit.three\",\"",
-            ].map { $0.prefix(30) })
+            #expect(
+                bodies.map { $0.prefix(30) }
+                    == [
+                        "{\"error_code\":\"datakit.one\",\"m", "{\"error_code\":\"datakit.two\",\"m",
+                        "{\"error_code\":\"datakit.three\",\"",
+                    ].map { $0.prefix(30) })
             #expect(sink.bodies == ["one", "two", "three"])
         }
     }
@@ -249,7 +257,9 @@ import Testing
                 client.finishSending()
                 _ = client.readsEnd()
             }
-            try await eventually { server.services.heldBytes == 0 && server.metrics.gauge(Metric.connections).value == 0 }
+            try await eventually {
+                server.services.heldBytes == 0 && server.metrics.gauge(Metric.connections).value == 0
+            }
             #expect(sink.bodies.isEmpty)
         }
     }
@@ -266,7 +276,9 @@ import Testing
             try await eventually { promise.withLock { $0 } != nil }
             #expect(server.services.heldBytes == 5)
             promise.withLock { $0 }?.succeed(.accepted)
-            try await eventually { server.services.heldBytes == 0 && server.metrics.gauge(Metric.connections).value == 0 }
+            try await eventually {
+                server.services.heldBytes == 0 && server.metrics.gauge(Metric.connections).value == 0
+            }
         }
     }
 
@@ -320,9 +332,45 @@ import Testing
         }
     }
 
+    @Test func stoppingListenerAnswersWhatItHoldsAndEndsTheConnections() async throws {
+        let promise = Mutex<EventLoopPromise<IngestAnswer>?>(nil)
+        let sink = TestSink(later: { _, loop in
+            let made = loop.makePromise(of: IngestAnswer.self)
+            promise.withLock { $0 = made }
+            return made.futureResult
+        })
+        let metrics = MetricsRegistry()
+        let services = AgentServices(
+            options: AgentListenerOptions(), sink: sink, metrics: metrics, metricsPage: { metrics.render() },
+            version: "1", hostName: "h", logger: quiet)
+        let port = Mutex<UInt16>(0)
+        let listener = AgentListener(
+            address: ListenAddress(host: "127.0.0.1", port: 0), group: MultiThreadedEventLoopGroup.singleton,
+            services: services, logger: quiet, onBound: { address in port.withLock { $0 = address.port } })
+        let group = ServiceGroup(configuration: .init(services: [listener], logger: quiet))
+        async let run: Void = group.run()
+        try await eventually { port.withLock { $0 } != 0 }
+        let number = port.withLock { $0 }
+        async let response = blocking {
+            let client = try SocketClient(port: number)
+            return (try client.exchange(Self.post("spans")), client.readsEnd())
+        }
+        try await eventually { promise.withLock { $0 } != nil }
+        await group.triggerGracefulShutdown()
+        try await eventually { services.isDraining }
+        #expect(throws: (any Error).self) { try SocketClient(port: number) }
+        promise.withLock { $0 }?.succeed(.accepted)
+        let (answer, ended) = try await response
+        #expect(answer.status == 200 && answer.headers["connection"] == "close" && ended)
+        try await run
+        #expect(metrics.render().contains("ebpftrace_stage_cpu_seconds_total{stage=\"ingest_0\"}"))
+    }
+
     @Test func notHTTPIsRefused() async throws {
         try await withServer(TestSink()) { server in
-            let response = try await blocking { try SocketClient(port: server.port).exchange("\u{16}\u{3}\u{1} garbage\r\n\r\n") }
+            let response = try await blocking {
+                try SocketClient(port: server.port).exchange("\u{16}\u{3}\u{1} garbage\r\n\r\n")
+            }
             #expect(response.status == 400)
         }
     }
@@ -330,7 +378,8 @@ import Testing
     @Test func takenPortIsNamedWithTheRemedy() async throws {
         try await withServer(TestSink()) { server in
             let listener = AgentListener(
-                address: ListenAddress(host: "127.0.0.1", port: server.port), group: MultiThreadedEventLoopGroup.singleton,
+                address: ListenAddress(host: "127.0.0.1", port: server.port),
+                group: MultiThreadedEventLoopGroup.singleton,
                 services: server.services, logger: quiet)
             let failure = await #expect(throws: Failure.self) { _ = try await listener.bind() }
             #expect(failure?.code.exitStatus == 69 && failure?.message.contains("--listen") == true)

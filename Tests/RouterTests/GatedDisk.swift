@@ -25,7 +25,7 @@ final class GatedDisk: Disk {
         guard closed.withLock({ $0 }) else { return }
         waiting.wrappingAdd(1, ordering: .relaxed)
         open.lock()
-        while closed.withLock({ $0 }) { open.wait(until: Date(timeIntervalSinceNow: 0.05)) }
+        while closed.withLock({ $0 }) { _ = open.wait(until: Date(timeIntervalSinceNow: 0.05)) }
         open.unlock()
         waiting.wrappingSubtract(1, ordering: .relaxed)
     }

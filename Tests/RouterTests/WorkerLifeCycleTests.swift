@@ -17,8 +17,11 @@ import Testing
             waits.append(delay)
             action = cycle.waited()
         }
-        #expect(waits.prefix(8) == [.milliseconds(200), .milliseconds(400), .milliseconds(800), .milliseconds(1_600),
-            .milliseconds(3_200), .milliseconds(6_400), .seconds(10), .seconds(10)])
+        #expect(
+            waits.prefix(8) == [
+                .milliseconds(200), .milliseconds(400), .milliseconds(800), .milliseconds(1_600),
+                .milliseconds(3_200), .milliseconds(6_400), .seconds(10), .seconds(10),
+            ])
         #expect(waits.last == .seconds(10))
         #expect(cycle.restarts == 40 && cycle.lastExit == "exited 1")
     }
@@ -98,7 +101,8 @@ import Testing
 
     @Test func argumentsNameRouterOrdinalAndListener() {
         let program = WorkerProgram.worker(
-            executable: "/w", router: "http://127.0.0.1:9531", workers: 4, listen: ListenAddress(host: "127.0.0.1", port: 9540),
+            executable: "/w", router: "http://127.0.0.1:9531", workers: 4,
+            listen: ListenAddress(host: "127.0.0.1", port: 9540),
             extra: ["--log-level", "debug"])
         #expect(
             program.arguments(2) == [
@@ -111,7 +115,8 @@ import Testing
         var relay = LineRelay()
         func take(_ text: String) -> String {
             var bytes = Array(text.utf8)
-            return String(decoding: bytes.withUnsafeMutableBytes { relay.take(UnsafeRawBufferPointer($0)) }, as: UTF8.self)
+            return String(
+                decoding: bytes.withUnsafeMutableBytes { relay.take(UnsafeRawBufferPointer($0)) }, as: UTF8.self)
         }
         #expect(take("ab") == "")
         #expect(take("c\nde\nf") == "abc\nde\n")

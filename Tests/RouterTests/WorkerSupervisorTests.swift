@@ -17,7 +17,8 @@ import Testing
     }
 
     private func supervisor(
-        _ script: String, count: Int = 1, stopBound: Duration = .seconds(5), metrics: MetricsRegistry = MetricsRegistry(),
+        _ script: String, count: Int = 1, stopBound: Duration = .seconds(5),
+        metrics: MetricsRegistry = MetricsRegistry(),
         output: Output = Output()
     ) -> WorkerSupervisor {
         let policy = RestartPolicy(initialDelay: .milliseconds(10), maximumDelay: .milliseconds(40))
@@ -89,7 +90,8 @@ import Testing
 
     @Test func linesWrittenWhileStoppingAreRelayed() async throws {
         let output = Output()
-        let supervisor = supervisor("trap 'echo bye; exit 0' TERM; echo up; while :; do sleep 0.02; done", output: output)
+        let supervisor = supervisor(
+            "trap 'echo bye; exit 0' TERM; echo up; while :; do sleep 0.02; done", output: output)
         async let run: Void = supervisor.run()
         try await eventually { output[0] == "up\n" }
         supervisor.stop()

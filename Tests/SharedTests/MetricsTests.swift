@@ -9,7 +9,8 @@ import Testing
     private let seconds = MetricDefinition("t_cpu_seconds_total", .counter, unit: .seconds, "CPU.")
     private let size = MetricDefinition("t_size", .gauge, unit: .bytes, "Size \\ of\nit.")
     private let latency = MetricDefinition(
-        "t_latency_seconds", .histogram, unit: .seconds, labels: ["stage"], buckets: [1_000_000, 1_000_000_000], "Latency.")
+        "t_latency_seconds", .histogram, unit: .seconds, labels: ["stage"], buckets: [1_000_000, 1_000_000_000],
+        "Latency.")
 
     @Test func pageIsPrometheusText() {
         let registry = MetricsRegistry()
@@ -75,7 +76,8 @@ import Testing
     }
 
     @Test(arguments: [
-        (0.0, "0"), (2.5, "2.5"), (-3.0, "-3"), (Double.infinity, "+Inf"), (-Double.infinity, "-Inf"), (1e300, "1e+300"),
+        (0.0, "0"), (2.5, "2.5"), (-3.0, "-3"), (Double.infinity, "+Inf"), (-Double.infinity, "-Inf"),
+        (1e300, "1e+300"),
         (0.1 + 0.2, "0.30000000000000004"),
     ])
     func numbersReadBackAsThemselves(value: Double, text: String) {
@@ -94,12 +96,14 @@ import Testing
     }
 
     @Test func referencePageIsInStep() throws {
-        let file = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "../../docs/metrics.md").standardized
+        let file = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "../../docs/metrics.md")
+            .standardized
         if ProcessInfo.processInfo.environment["EBPFTRACE_WRITE_DOCS"] != nil {
             try MetricsReference.page.write(to: file, atomically: true, encoding: .utf8)
         }
         let text = try String(contentsOf: file, encoding: .utf8)
-        #expect(text == MetricsReference.page, "write it anew: EBPFTRACE_WRITE_DOCS=1 swift test --filter referencePage")
+        #expect(
+            text == MetricsReference.page, "write it anew: EBPFTRACE_WRITE_DOCS=1 swift test --filter referencePage")
     }
 
     @Test func threadClockCountsTheThreadsOwnWork() {
@@ -133,7 +137,8 @@ import Testing
         let start = lines.firstIndex(of: "# TYPE ebpftrace_open_spans gauge") ?? 0
         #expect(
             Array(lines[(start + 1)...(start + 3)]) == [
-                "ebpftrace_open_spans 1", "ebpftrace_open_spans{worker=\"0\"} 10", "ebpftrace_open_spans{worker=\"1\"} 11",
+                "ebpftrace_open_spans 1", "ebpftrace_open_spans{worker=\"0\"} 10",
+                "ebpftrace_open_spans{worker=\"1\"} 11",
             ])
         #expect(lines.contains("ebpftrace_edges_total{worker=\"1\",evidence=\"a\\\"} b,c\\\\\"} 11"))
         #expect(lines.contains("ebpftrace_merge_seconds_bucket{worker=\"0\",le=\"+Inf\"} 1"))
@@ -149,7 +154,8 @@ import Testing
 
     @Test func garbageIsLeftOutAndCounted() {
         let page = PrometheusPage(
-            parsing: "a{x=\"1\" 1\n{} 2\n9x 3\nb notanumber\nc\n\n# a comment\nd{y=\"}\"} 4 1700000000000\ne NaN\nf +Inf\n")
+            parsing:
+                "a{x=\"1\" 1\n{} 2\n9x 3\nb notanumber\nc\n\n# a comment\nd{y=\"}\"} 4 1700000000000\ne NaN\nf +Inf\n")
         #expect(page.text == "d{y=\"}\"} 4 1700000000000\ne NaN\nf +Inf\n")
         #expect(page.unreadableLines == 5)
     }

@@ -37,7 +37,8 @@ import Testing
         #expect(log.log(.warning, "disk full"))
         time.withLock { $0 = 20_000_000_000 }
         #expect(log.log(.warning, "disk full"))
-        #expect(lines.lines.withLock { $0 } == ["disk full", "agent error", "agent error", "disk full +5", "disk full"])
+        #expect(
+            lines.lines.withLock { $0 } == ["disk full", "agent error", "agent error", "disk full +5", "disk full"])
     }
 
     @Test func keysAreBounded() {

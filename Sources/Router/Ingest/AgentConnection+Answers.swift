@@ -6,7 +6,7 @@ extension AgentConnection {
     func answer(_ answer: AgentAnswer, _ context: ChannelHandlerContext) {
         releaseBody()
         guard state == .answering else { return }
-        let stays = keepAlive && !inputClosed
+        let stays = keepAlive && !inputClosed && !services.isDraining
         state = stays ? .awaitingHead : .closed
         deadline = .now() + services.options.idleTime
         write(answer, keepAlive: stays, context)

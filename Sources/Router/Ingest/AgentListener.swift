@@ -27,7 +27,9 @@ struct AgentListener: Service {
             .childChannelOption(.allowRemoteHalfClosure, value: true)
             .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
             .childChannelOption(
-                .recvAllocator, value: AdaptiveRecvByteBufferAllocator(minimum: 2_048, initial: 65_536, maximum: 262_144))
+                .recvAllocator,
+                value: AdaptiveRecvByteBufferAllocator(minimum: 2_048, initial: 65_536, maximum: 262_144)
+            )
             .childChannelInitializer { channel in Self.initialize(channel, services) }
         do {
             let host = address.host.isEmpty ? "0.0.0.0" : address.host
@@ -37,9 +39,16 @@ struct AgentListener: Service {
         }
     }
 
-    /// Binds and serves until graceful shutdown or cancellation. Open connections then close with their answers.
+    /// How long the answers that are under way may take when the listener stops.
+    static let drainTime = Duration.seconds(5)
+
+    /// Binds and serves until graceful shutdown or cancellation.
+    ///
+    /// Then no connection is accepted any more, every answer ends its connection, and it returns once no body is held
+    /// (at most after `drainTime`). Stop the log's writer after this, not before.
     func run() async throws {
         let channel = try await bind()
+        accountLoops()
         let bound = ListenAddress(channel.localAddress) ?? address
         logger.info("listener bound", metadata: ["purpose": "agents", "address": "\(bound)"])
         await onBound(bound)
@@ -51,6 +60,22 @@ struct AgentListener: Service {
             }
         } onGracefulShutdown: {
             channel.close(promise: nil)
+        }
+        await drain()
+    }
+
+    private func drain() async {
+        services.beginDraining()
+        let end = ContinuousClock.now + Self.drainTime
+        while services.heldBytes > 0, ContinuousClock.now < end {
+            guard (try? await Task.sleep(for: .milliseconds(20))) != nil else { return }
+        }
+    }
+
+    /// Shows the CPU time of the event loops as the stage `ingest` (reading, decoding, answering).
+    private func accountLoops() {
+        for (number, loop) in (group.makeIterator()).enumerated() {
+            loop.execute { [services] in services.accountThisThread(stage: "ingest_\(number)") }
         }
     }
 

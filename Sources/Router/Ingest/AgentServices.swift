@@ -19,6 +19,8 @@ final class AgentServices: Sendable {
 
     /// Bytes of bodies held by connections; see `AgentListenerOptions.heldBytes`.
     private let held = Atomic(0)
+    private let draining = Atomic(false)
+    private let metrics: MetricsRegistry
     private let openConnections: Gauge
     private let refusedConnections: Counter
     private let slowConnections: Counter
@@ -44,6 +46,7 @@ final class AgentServices: Sendable {
         self.hostName = hostName
         self.now = now
         startedAt = now()
+        self.metrics = metrics
         log = RateLimitedLog(logger, now: now)
         openConnections = metrics.gauge(Metric.connections)
         refusedConnections = metrics.counter(Metric.connectionsRefused, "limit")
@@ -78,6 +81,16 @@ final class AgentServices: Sendable {
     }
 
     func release(_ bytes: Int) { held.wrappingSubtract(bytes, ordering: .relaxed) }
+
+    /// From here on every answer ends its connection.
+    func beginDraining() { draining.store(true, ordering: .relaxed) }
+
+    var isDraining: Bool { draining.load(ordering: .relaxed) }
+
+    /// Shows the CPU time of the calling thread as a stage.
+    func accountThisThread(stage: String) {
+        if let clock = ThreadCPUClock.ofThisThread() { StageCPU.add(stage, clock, to: metrics) }
+    }
 
     /// Bytes of bodies held at this moment.
     var heldBytes: Int { held.load(ordering: .relaxed) }

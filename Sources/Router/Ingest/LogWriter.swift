@@ -50,7 +50,7 @@ struct LogWriter {
             do {
                 try append(bodies)
                 break
-            } catch where error.code == .limit && bodies.count > 1 {
+            } catch  where error.code == .limit && bodies.count > 1 {
                 // Together they do not fit a segment; one body must not be refused for its neighbours.
                 return commitOneByOne(bodies)
             } catch {

@@ -69,7 +69,9 @@ final class LogWriterThread: Sendable {
         let limit = options.limits.ingestQueueBytes
         let taken = gate.withLockWaking { queue in
             // Twice the bound is where waiting for room ends: what lies between the two waits, bounded in time.
-            guard !queue.stopping, queue.bytes < limit.multipliedReportingOverflow(by: 2).partialValue else { return false }
+            guard !queue.stopping, queue.bytes < limit.multipliedReportingOverflow(by: 2).partialValue else {
+                return false
+            }
             queue.push(pending)
             return true
         }

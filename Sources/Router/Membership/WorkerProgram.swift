@@ -24,7 +24,9 @@ struct WorkerProgram: Sendable {
         executable: String, router: String, workers: Int, listen: ListenAddress, extra: [String] = []
     ) -> WorkerProgram {
         WorkerProgram(executable: executable) { ordinal in
-            let listen = UInt16(exactly: ordinal).flatMap { listen.movedPort(by: $0) } ?? ListenAddress(host: listen.host, port: 0)
+            let listen =
+                UInt16(exactly: ordinal).flatMap { listen.movedPort(by: $0) }
+                ?? ListenAddress(host: listen.host, port: 0)
             return [
                 "run", "--router", router, "--ordinal", String(ordinal), "--workers", String(workers),
                 "--worker-listen", listen.description,

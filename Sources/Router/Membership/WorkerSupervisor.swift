@@ -32,7 +32,8 @@ final class WorkerSupervisor: Service, Sendable {
     ///   - now: nanoseconds on a clock that never goes back.
     init(
         program: WorkerProgram, count: Int, policy: RestartPolicy = RestartPolicy(), stopBound: Duration = .seconds(20),
-        logger: Logger, metrics: MetricsRegistry, now: @escaping @Sendable () -> Int = { SystemClocks.monotonicNanoseconds() },
+        logger: Logger, metrics: MetricsRegistry,
+        now: @escaping @Sendable () -> Int = { SystemClocks.monotonicNanoseconds() },
         relay: @escaping @Sendable (_ ordinal: Int, _ lines: [UInt8]) -> Void = { StandardOutput.write($1) }
     ) {
         self.program = program
@@ -102,7 +103,9 @@ final class WorkerSupervisor: Service, Sendable {
         }
     }
 
-    private func update(_ ordinal: Int, _ change: (inout WorkerLifeCycle) -> WorkerLifeCycle.Action) -> WorkerLifeCycle.Action {
+    private func update(_ ordinal: Int, _ change: (inout WorkerLifeCycle) -> WorkerLifeCycle.Action)
+        -> WorkerLifeCycle.Action
+    {
         workers.withLock { change(&$0[ordinal].cycle) }
     }
 
@@ -113,7 +116,11 @@ final class WorkerSupervisor: Service, Sendable {
             return workers[ordinal].cycle.state == .stopped
         }
         if stopped { sleeper.cancel() }
-        await withTaskCancellationHandler { await sleeper.value } onCancel: { sleeper.cancel() }
+        await withTaskCancellationHandler {
+            await sleeper.value
+        } onCancel: {
+            sleeper.cancel()
+        }
         if Task.isCancelled { _ = update(ordinal) { $0.stop() } }
     }
 

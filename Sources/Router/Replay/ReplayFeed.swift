@@ -21,15 +21,14 @@ struct ReplayFeed {
         let loop = MultiThreadedEventLoopGroup.singleton.next()
         var epoch = Epoch(0)
         var bodies = 0
-        var phase: Int?
         var waiting: [EventLoopFuture<IngestAnswer>] = []
         while let body = try input.next() {
             try Task.checkCancellation()
-            let due = try epochOf(body, bodies, phase: &phase)
+            let due = try epochOf(body, bodies)
             if due > epoch {
                 try await settle(&waiting, leaving: 0)
-                // Also before the first body: without, its spans would carry epoch 0 and be closed by the next mark.
-                try await core.logWriter.appendMark(Epoch(max(1, due.number) - 1))
+                // The first mark, too: it is what gives the first commits their epoch.
+                try await core.logWriter.appendMark(Epoch(due.number - 1))
                 epoch = due
             }
             bodies += 1
@@ -43,14 +42,9 @@ struct ReplayFeed {
     }
 
     /// The epoch a body belongs to, and the clock moved there.
-    ///
-    /// The first body stands at an epoch border, so that the result does not depend on the time of day of a recording.
-    private func epochOf(_ body: ReplayBody, _ bodies: Int, phase: inout Int?) throws -> Epoch {
+    private func epochOf(_ body: ReplayBody, _ bodies: Int) throws -> Epoch {
         guard isTimed, let arrival = body.arrival else { return Epoch(1 + UInt64(bodies / Self.bodiesPerEpoch)) }
-        let time = Int(max(0, arrival))
-        let shift = phase ?? time % core.clock.epochNanoseconds
-        phase = shift
-        clock.move(to: max(0, time - shift))
+        clock.move(to: Int(max(0, arrival)))
         return Epoch(UInt64(clock.time / core.clock.epochNanoseconds))
     }
 

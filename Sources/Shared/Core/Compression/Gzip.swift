@@ -1,6 +1,7 @@
 import CDeflate
 
-/// gzip, zlib and raw deflate in memory through libdeflate, with contexts that are reused; one value a thread at a time.
+/// gzip, zlib and raw deflate in memory through libdeflate, with contexts that are reused; one value a thread at
+/// a time.
 ///
 /// Sizes in the data are not trusted; memory is bounded by the caller's limit.
 public final class Gzip {
@@ -51,7 +52,7 @@ public final class Gzip {
         try bytes.withRawBytes { (buffer) throws(Failure) in try decompress(buffer, limit: limit) }
     }
 
-    /// The content of `Content-Encoding: deflate`: a zlib stream, as the standard says, or raw deflate, as some send it.
+    /// The content of `Content-Encoding: deflate`: a zlib stream, as the standard says, or raw deflate, as some send.
     public func decompressDeflate(_ bytes: UnsafeRawBufferPointer, limit: Int) throws(Failure) -> [UInt8] {
         do {
             return try decompressAll(bytes, limit: limit, form: .zlib)

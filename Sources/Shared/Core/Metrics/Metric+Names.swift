@@ -37,7 +37,8 @@ public enum Metric {
         "commit_failures_total", .counter, labels: ["reason"],
         "Group commits, marks and syncs that the span log refused, by reason.")
     public static let logSync = MetricDefinition(
-        "log_sync_seconds", .histogram, unit: .seconds, buckets: latencyBuckets, "Time of one fdatasync of the span log.")
+        "log_sync_seconds", .histogram, unit: .seconds, buckets: latencyBuckets,
+        "Time of one fdatasync of the span log.")
     public static let logBytes = MetricDefinition("log_bytes", .gauge, unit: .bytes, "Bytes that the span log holds.")
     public static let logLag = MetricDefinition(
         "log_lag_seconds", .gauge, unit: .seconds, labels: ["partition"],
@@ -67,7 +68,8 @@ public enum Metric {
     public static let traces = MetricDefinition(
         "traces_total", .counter, labels: ["decision"], "Closed traces by sampling decision.")
     public static let lateSpans = MetricDefinition(
-        "late_spans_total", .counter, labels: ["kind"], "Spans that came after their trace was closed, by what became of them.")
+        "late_spans_total", .counter, labels: ["kind"],
+        "Spans that came after their trace was closed, by what became of them.")
     public static let partialGraphBytes = MetricDefinition(
         "partial_graph_bytes_total", .counter, unit: .bytes, "Bytes of partial graphs published, compressed.")
     public static let mergeSeconds = MetricDefinition(

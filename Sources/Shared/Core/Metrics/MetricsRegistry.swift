@@ -51,7 +51,9 @@ public final class MetricsRegistry: Sendable {
     /// The histogram with these label values; made on first use.
     public func histogram(_ definition: MetricDefinition, _ labels: String...) -> Histogram {
         precondition(definition.kind == .histogram, "\(definition.name) is no histogram")
-        guard case .histogram(let histogram) = cell(definition, labels, { .histogram(Histogram(bounds: definition.buckets)) })
+        guard
+            case .histogram(let histogram) = cell(
+                definition, labels, { .histogram(Histogram(bounds: definition.buckets)) })
         else { preconditionFailure("\(definition.name) was registered with two kinds") }
         return histogram
     }

@@ -76,7 +76,8 @@ public struct PrometheusPage: Sendable {
             if let help = family.help { text += "# HELP \(family.name) \(help)\n" }
             if let type = family.type { text += "# TYPE \(family.name) \(type)\n" }
             for sample in family.samples {
-                text += sample.labels.isEmpty
+                text +=
+                    sample.labels.isEmpty
                     ? "\(sample.name) \(sample.value)\n" : "\(sample.name){\(sample.labels)} \(sample.value)\n"
             }
         }
@@ -109,7 +110,9 @@ public struct PrometheusPage: Sendable {
 
     private static func sample(_ line: Substring) -> Sample? {
         let bytes = line.utf8
-        guard let end = bytes.firstIndex(where: { $0 == UInt8(ascii: "{") || $0 == UInt8(ascii: " ") }) else { return nil }
+        guard let end = bytes.firstIndex(where: { $0 == UInt8(ascii: "{") || $0 == UInt8(ascii: " ") }) else {
+            return nil
+        }
         let name = line[..<end]
         guard isName(name) else { return nil }
         if bytes[end] == UInt8(ascii: " ") { return finished(name, "", line[end...]) }
@@ -120,7 +123,9 @@ public struct PrometheusPage: Sendable {
 
     private static func finished(_ name: Substring, _ labels: Substring, _ rest: Substring) -> Sample? {
         let value = rest.drop { $0 == " " || $0 == "\t" }
-        guard let number = value.split(separator: " ").first, Double(number) != nil || number == "+Inf" else { return nil }
+        guard let number = value.split(separator: " ").first, Double(number) != nil || number == "+Inf" else {
+            return nil
+        }
         var labels = labels
         if labels.last == "," { labels = labels.dropLast() }
         return Sample(name: String(name), labels: String(labels), value: String(value))

@@ -61,6 +61,9 @@ enum ExportKey: UInt8, CaseIterable {
     /// True for what the verdict sets, and for the application ids it was made of: never copied.
     @inline(__always) var isReplaced: Bool { rawValue <= ExportKey.parentLow.rawValue }
 
+    /// Bit n: a key has n bytes.
+    static var lengths: UInt64 { 0b1_1111_1011_1001_0000 }
+
     /// True for the marks, which are ours outside `compat`.
     @inline(__always) var isMark: Bool {
         rawValue >= ExportKey.linkEvidence.rawValue && rawValue <= ExportKey.truncated.rawValue

@@ -48,7 +48,7 @@ struct IDText {
 struct ByteWriter {
     let base: UnsafeMutableRawPointer
     let capacity: Int
-    private(set) var count = 0
+    var count = 0
 
     init(base: UnsafeMutableRawPointer, capacity: Int) {
         self.base = base

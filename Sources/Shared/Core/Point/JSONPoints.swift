@@ -1,5 +1,6 @@
 /// JSON to `PBPoints`: an array, or values one after another (JSON lines), of
-/// `{"measurement": "…", "tags": {…}, "fields": {…}, "time": nanoseconds or RFC 3339}`; `timestamp` is read as `time`.
+/// `{"measurement": "…", "tags": {…}, "fields": {…}, "time": …}`; `timestamp` is read as `time`, which is a number
+/// of nanoseconds or RFC 3339.
 ///
 /// Field values: text, boolean, number (an integer stays exact: int64, else uint64); null is left out;
 /// an array or object becomes the text of its JSON. A tag's value becomes text.

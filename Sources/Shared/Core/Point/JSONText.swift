@@ -39,14 +39,37 @@ extension ByteWriter {
         write(UInt8(ascii: "\""))
     }
 
+    /// Plain text goes by words, its end by a word or half word that overlaps what was written before.
     @inline(__always) private mutating func writeBody(_ source: UnsafeRawPointer, _ length: Int) {
         var position = 0
         while length &- position >= 8 {
-            let word = UInt64(littleEndian: source.loadUnaligned(fromByteOffset: position, as: UInt64.self))
-            if JSONText.needsCare(word) { break }
-            write(word: word, length: 8)
+            let word = source.loadUnaligned(fromByteOffset: position, as: UInt64.self)
+            if JSONText.needsCare(word) { return writeCarefully(source, position, length) }
+            base.storeBytes(of: word, toByteOffset: count, as: UInt64.self)
+            count &+= 8
             position &+= 8
         }
+        let rest = length &- position
+        if rest == 0 { return }
+        if length >= 8 {
+            let word = source.loadUnaligned(fromByteOffset: length &- 8, as: UInt64.self)
+            if JSONText.needsCare(word) { return writeCarefully(source, position, length) }
+            base.storeBytes(of: word, toByteOffset: count &+ rest &- 8, as: UInt64.self)
+            count &+= rest
+        } else if rest >= 4 {
+            let low = source.loadUnaligned(as: UInt32.self)
+            let high = source.loadUnaligned(fromByteOffset: rest &- 4, as: UInt32.self)
+            if JSONText.needsCare(UInt64(low) | UInt64(high) &<< 32) { return writeCarefully(source, 0, length) }
+            base.storeBytes(of: low, toByteOffset: count, as: UInt32.self)
+            base.storeBytes(of: high, toByteOffset: count &+ rest &- 4, as: UInt32.self)
+            count &+= rest
+        } else {
+            writeCarefully(source, 0, length)
+        }
+    }
+
+    @inline(never) private mutating func writeCarefully(_ source: UnsafeRawPointer, _ start: Int, _ length: Int) {
+        var position = start
         while position < length {
             let byte = source.load(fromByteOffset: position, as: UInt8.self)
             if byte &- 0x20 < 0x60, byte != UInt8(ascii: "\""), byte != UInt8(ascii: "\\") {

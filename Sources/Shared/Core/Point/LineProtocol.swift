@@ -25,8 +25,11 @@ struct LineProtocol {
     private mutating func run(now: Int64, limit: Int) -> Bool {
         while skipToLine() {
             if encoder.points + malformed >= limit { return true }
+            let start = position
             if readLine(now: now) { continue }
             malformed += 1
+            // A text that never closed may have run over good lines: go on after the first line feed.
+            position = start
             skipLine()
         }
         return false

@@ -108,6 +108,8 @@ extension PointSlots {
             if sampled < 0 { facts.flags.insert(.sampledReject) }
         }
         facts.application.parent = integer(.parentLow, strict: strict) ?? 0
+        // Today's collector takes the parent only from a complete set.
+        if strict, !isSigned(.traceLow) || !isSigned(.traceHigh) { facts.application.parent = 0 }
         guard facts.application.hasTrace || facts.application.parent != 0 else { return }
         facts.flags.insert(.hasApplication)
         if printsHex(facts.application) { facts.flags.insert(.applicationHex) }
@@ -146,16 +148,16 @@ extension PointSlots {
     }
 
     @inline(__always) private func isTextual(_ key: FieldKey) -> Bool {
-        let kind = slots[Int(key.rawValue)].kind
-        return kind == FieldKind.text.rawValue || kind == FieldKind.bytes.rawValue
+        let tag = tag(key)
+        return tag == FieldKind.text.rawValue || tag == FieldKind.bytes.rawValue
     }
 
     /// A `span_id` other than 0: an integer; as text 16 hexadecimal digits (as we print them), decimal, or shorter hex.
     private func givenID(strict: Bool) -> SpanID? {
-        let slot = slots[Int(FieldKey.spanID.rawValue)]
+        let tag = tag(.spanID)
         var bits: UInt64?
-        if slot.kind == FieldKind.signed.rawValue || slot.kind == FieldKind.unsigned.rawValue {
-            bits = slot.bits
+        if tag == FieldKind.signed.rawValue || tag == FieldKind.unsigned.rawValue {
+            bits = integer(.spanID)
         } else if !strict, let text = text(.spanID) {
             let hex = PointText.hex(base, text.start, text.length)
             bits = text.length == 16 ? hex : PointText.decimal(base, text.start, text.length) ?? hex

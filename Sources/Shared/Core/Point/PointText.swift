@@ -7,9 +7,28 @@ enum PointText {
     /// Up to 2^64 - 1 without a sign, down to -2^63 with one (two's complement).
     @inline(__always) static func decimal(_ base: UnsafeRawPointer, _ start: Int, _ length: Int) -> UInt64? {
         guard length > 0, length <= 20 else { return nil }
+        if length <= 8, start &+ length >= 8, let value = eightDigits(base, start, length) { return value }
         let negative = base.load(fromByteOffset: start, as: UInt8.self) == UInt8(ascii: "-")
         if !negative, length <= 18 { return shortDecimal(base, start, length) }
         return longDecimal(base, start &+ (negative ? 1 : 0), length &- (negative ? 1 : 0), negative)
+    }
+
+    /// Up to eight digits at once; the caller sees to it that eight bytes end where the text ends.
+    @inline(__always) private static func eightDigits(
+        _ base: UnsafeRawPointer, _ start: Int, _ length: Int
+    ) -> UInt64? {
+        let zeros: UInt64 = 0x3030_3030_3030_3030
+        let word = UInt64(
+            littleEndian: base.loadUnaligned(fromByteOffset: start &+ length &- 8, as: UInt64.self))
+        // What precedes the text becomes zeros.
+        let keep = UInt64.max &<< (UInt64(truncatingIfNeeded: 8 &- length) &* 8)
+        let text = (word & keep) | (zeros & ~keep)
+        var digits = text &- zeros
+        guard (digits | (text &+ 0x4646_4646_4646_4646)) & 0x8080_8080_8080_8080 == 0 else { return nil }
+        digits = digits &* 10 &+ (digits &>> 8)
+        let low = (digits & 0x0000_00ff_0000_00ff) &* 0x000f_4240_0000_0064
+        let high = ((digits &>> 16) & 0x0000_00ff_0000_00ff) &* 0x0000_2710_0000_0001
+        return (low &+ high) &>> 32
     }
 
     @inline(__always) private static func shortDecimal(
@@ -97,26 +116,37 @@ enum PointText {
     /// `a.b.c.d`, first octet in the highest byte; leading zeros are read as decimal.
     @inline(__always) static func ipv4(_ base: UnsafeRawPointer, _ start: Int, _ length: Int) -> UInt32? {
         guard length >= 7, length <= 15 else { return nil }
-        var address: UInt32 = 0
-        var octet: UInt32 = 0
-        var digits = 0
-        var dots = 0
-        for offset in start..<(start &+ length) {
-            let byte = base.load(fromByteOffset: offset, as: UInt8.self)
-            let digit = byte &- 0x30
-            if digit < 10 {
-                octet = octet &* 10 &+ UInt32(digit)
-                digits &+= 1
-            } else {
-                guard byte == 0x2e, digits != 0, digits <= 3, octet < 256 else { return nil }
-                address = address &<< 8 | octet
-                octet = 0
-                digits = 0
-                dots &+= 1
-            }
+        var position = start
+        let end = start &+ length
+        guard let first = octet(base, &position, end), dot(base, &position, end),
+            let second = octet(base, &position, end), dot(base, &position, end),
+            let third = octet(base, &position, end), dot(base, &position, end),
+            let fourth = octet(base, &position, end), position == end
+        else { return nil }
+        return first &<< 24 | second &<< 16 | third &<< 8 | fourth
+    }
+
+    @inline(__always) private static func dot(_ base: UnsafeRawPointer, _ position: inout Int, _ end: Int) -> Bool {
+        guard position < end, base.load(fromByteOffset: position, as: UInt8.self) == 0x2e else { return false }
+        position &+= 1
+        return true
+    }
+
+    /// One to three digits, at most 255.
+    @inline(__always) private static func octet(
+        _ base: UnsafeRawPointer, _ position: inout Int, _ end: Int
+    ) -> UInt32? {
+        guard position < end else { return nil }
+        var value = UInt32(base.load(fromByteOffset: position, as: UInt8.self) &- 0x30)
+        guard value < 10 else { return nil }
+        position &+= 1
+        for _ in 0..<2 where position < end {
+            let digit = UInt32(base.load(fromByteOffset: position, as: UInt8.self) &- 0x30)
+            guard digit < 10 else { return value < 256 ? value : nil }
+            value = value &* 10 &+ digit
+            position &+= 1
         }
-        guard dots == 3, digits != 0, digits <= 3, octet < 256 else { return nil }
-        return address &<< 8 | octet
+        return value < 256 ? value : nil
     }
 
     /// An IPv6 address in any of its text forms (`::`, IPv4 at the end); a zone (`%eth0`) is left out.

@@ -19,6 +19,7 @@ struct VerdictText {
         traceID = Self.trace(verdict, scan, rules, ebpf: ebpfTraceID)
         parentID =
             rules.useApplicationTraceID && scan.parent != 0
+                && (!rules.compat || scan.hasTraceLow && scan.hasTraceHigh)
             ? Self.applicationParent(verdict, scan, rules) : ebpfParentID
         evidence = rules.compat ? .none : verdict.evidence
         flags = rules.compat ? [] : verdict.flags

@@ -21,7 +21,8 @@ public enum ListenerFailure {
         let problem: String
         switch number {
         case EADDRINUSE:
-            problem = "is taken by another process; stop that process, or choose another address with \(flag) (port 0: any)"
+            problem =
+                "is taken by another process; stop that process, or choose another address with \(flag) (port 0: any)"
         case EACCES:
             problem = "may not be bound by this user; choose a port above 1023 with \(flag)"
         case EADDRNOTAVAIL:
@@ -29,14 +30,16 @@ public enum ListenerFailure {
         default:
             problem = "cannot be bound; choose another address with \(flag)"
         }
-        return Failure(.unavailable, "\(purpose) address \(address) \(problem)", cause: number == EADDRINUSE ? nil : error)
+        return Failure(
+            .unavailable, "\(purpose) address \(address) \(problem)", cause: number == EADDRINUSE ? nil : error)
     }
 }
 
 extension ListenAddress {
     /// The address of a bound socket; nil for a socket that is no IP socket.
     public init?(_ address: SocketAddress?) {
-        guard let address, let host = address.ipAddress, let port = address.port, let port = UInt16(exactly: port) else {
+        guard let address, let host = address.ipAddress, let port = address.port, let port = UInt16(exactly: port)
+        else {
             return nil
         }
         self.init(host: host, port: port)
