@@ -135,8 +135,6 @@ private struct WorkersService: Service {
         let workers = WorkerSupervisor(
             program: program, count: settings.linking.workers, logger: logger, metrics: core.metrics, relay: relay)
         supervisor.set(workers)
-        // Their long polls are answered now; else the peer listener would wait for them before it stops.
-        defer { core.board.close() }
         try await workers.run()
         // Nobody asks any more: whoever still waits for an answer of the peer listener is let go.
         core.board.close()

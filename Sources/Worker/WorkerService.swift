@@ -55,7 +55,6 @@ struct WorkerService: Service {
             } catch is CancellationError {
                 return
             } catch {
-                if Task.isCancelled { return }
                 failures.log(.warning, "cannot reach the router", metadata: ["error": "\(error)"])
                 try? await Task.sleep(for: .milliseconds(200))
             }
