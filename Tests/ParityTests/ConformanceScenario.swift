@@ -38,14 +38,14 @@ struct ConformanceScenario {
         var fullTreeEbpfTraceId: String
         var identity: String { "\(reqSeq)/\(respSeq)/\(direction)" }
 
-        /// Whether the sampling rule keeps the trace: no application has a say in these scenarios.
-        func isKept(rate: Double) -> Bool {
-            let id = fullTreeEbpfTraceId
-            guard let high = UInt64(id.prefix(16), radix: 16), let low = UInt64(id.suffix(16), radix: 16) else {
-                return false
-            }
-            return rate >= 1 || (low &+ high) &* 1_111_111_111_111_111_111 < UInt64(rate * 0x1p64)
+    }
+
+    /// Whether the sampling rule keeps the trace of an id, where no application has a say.
+    static func isKept(_ id: String, rate: Double) -> Bool {
+        guard let high = UInt64(id.prefix(16), radix: 16), let low = UInt64(id.suffix(16), radix: 16) else {
+            return false
         }
+        return rate >= 1 || (low &+ high) &* 1_111_111_111_111_111_111 < UInt64(rate * 0x1p64)
     }
 
     let name: String
