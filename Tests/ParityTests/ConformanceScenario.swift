@@ -65,13 +65,15 @@ struct ConformanceScenario {
     func truth() async throws -> [Truth] { try await JSONLines.read(Truth.self, folder + "/truth.jsonl.gz") }
 
     /// Replays the bodies of all windows, or other files, with the settings of the scenario.
-    func replay(_ arguments: [String], files: [String]? = nil) async throws -> Replay.Result {
+    ///
+    /// - Parameter rate: a sampling rate in place of the scenario's.
+    func replay(_ arguments: [String], files: [String]? = nil, rate: Double? = nil) async throws -> Replay.Result {
         let bodies = meta.steps.flatMap(\.bodies).map { folder + "/" + $0 }
-        return try await Replay.run(
-            [
-                "--workers", "2", "--sampling-rate", "\(meta.samplingRate)", "--use-app-trace-id",
-                "\(meta.useAppTraceId)",
-            ] + arguments, files ?? bodies)
+        let settings = [
+            "--workers", "2", "--sampling-rate", "\(rate ?? meta.samplingRate)", "--use-app-trace-id",
+            "\(meta.useAppTraceId)",
+        ]
+        return try await Replay.run(settings + arguments, files ?? bodies)
     }
 
     /// Fails the test where an exported span differs from what the collector exported.

@@ -64,7 +64,7 @@ extension Parity {
         @Test("sampling-two-windows: with our rules, too, a trace is kept or dropped as a whole")
         func samplingOfWholeTraces() async throws {
             let scenario = try await ConformanceScenario("sampling-two-windows")
-            let all = try await scenario.replay(["--sampling-rate", "1"]).spans
+            let all = try await scenario.replay([], rate: 1).spans
             let kept = try await scenario.replay([]).spans
             let wanted = Dictionary(grouping: all, by: \.ebpfTraceID).filter {
                 ConformanceScenario.isKept($0.key, rate: 0.4)
