@@ -27,9 +27,10 @@ release: ## release build of the router and the worker
 	swift build -c release --product ebpftrace-router
 	swift build -c release --product ebpftrace-worker
 
-docs: release ## write docs/configuration.md from the settings
-	.build/release/ebpftrace-router configuration-reference > .build/configuration.md
-	mv .build/configuration.md docs/configuration.md
+docs: release ## write docs/configuration.md and docs/metrics.md from the tables in the sources
+	.build/release/ebpftrace-router reference configuration > .build/configuration.md
+	.build/release/ebpftrace-router reference metrics > .build/metrics.md
+	mv .build/configuration.md .build/metrics.md docs/
 
 clean: ## remove everything that was built
 	rm -rf .build Benchmarks/.build .venv

@@ -1,7 +1,7 @@
 // swift-tools-version: 6.2
 import PackageDescription
 
-/// Settings of every Swift target of our own: Swift 6 language mode comes with the tools version; a warning is an error.
+/// Settings of every Swift target of ours: Swift 6 language mode comes with the tools version; a warning is an error.
 let ours: [SwiftSetting] = [
     .treatAllWarnings(as: .error),
     .enableUpcomingFeature("ExistentialAny"),
@@ -73,7 +73,7 @@ let package = Package(
         .executableTarget(
             name: "Worker",
             dependencies: [
-                "SharedNet", "Linking", "Shared",
+                "SharedNet", "Linking", "Shared", "CIntrinsics",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
                 .product(name: "Hummingbird", package: "hummingbird"),

@@ -1,8 +1,11 @@
 #!/usr/bin/env bash
-# Text rules of the house: line length, banned words, white space, imports that run one way. Exit 1 names each breach.
+# Text rules of the house: line length, banned words, white space, imports that run one way,
+# and documents that say what is there (scripts/docs-check.sh). Exit 1 names each breach.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-exec python3 - <<'PYTHON'
+status=0
+scripts/docs-check.sh || status=1
+python3 - <<'PYTHON' || status=1
 import re
 import subprocess
 import sys
@@ -75,3 +78,4 @@ for breach in breaches:
 print(f"tidy: {len(files)} files, {len(breaches)} breaches")
 sys.exit(1 if breaches else 0)
 PYTHON
+exit "$status"

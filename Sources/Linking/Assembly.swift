@@ -32,7 +32,7 @@ struct Assembly: ~Copyable {
     var netEnds = Column<NetEnd>()
     var threadEnds = Column<ThreadEnd>()
     /// Pairs of locals that are one trace without an edge (R5).
-    var siblings: [(UInt32, UInt32)] = []
+    var siblings = Column<(UInt32, UInt32)>()
     var matcher = NetMatcher()
     var forest = TraceForest()
     /// Trace number of each local; members of each trace in canonical order.
@@ -75,7 +75,7 @@ struct Assembly: ~Copyable {
         hasNoEntry.fill(false, count: count)
         netEnds.removeAll()
         threadEnds.removeAll()
-        siblings.removeAll(keepingCapacity: true)
+        siblings.removeAll()
         refusals.removeAll(keepingCapacity: true)
     }
 

@@ -103,10 +103,10 @@ struct ClosedTraces: ~Copyable {
         var nodes: [UInt32] = []
     }
 
-    private(set) var spans: [ClosedSpan] = []
-    private(set) var traces: [ClosedTrace] = []
-    private var freeSpans: [UInt32] = []
-    private var freeTraces: [UInt32] = []
+    private(set) var spans = Column<ClosedSpan>()
+    private(set) var traces = Column<ClosedTrace>()
+    private var freeSpans = Column<UInt32>()
+    private var freeTraces = Column<UInt32>()
     private let generations: GenerationRing
     private var current = 0
     private let lateWindow: UInt64
@@ -146,7 +146,8 @@ struct ClosedTraces: ~Copyable {
     /// with it. Borders of generations are multiples of their length, so they do not depend on who called when.
     mutating func advance(to epoch: UInt64) -> [UInt32] {
         var nodes: [UInt32] = []
-        for place in 0..<GenerationRing.count where generations[place].expiry != 0 && generations[place].expiry <= epoch {
+        for place in 0..<GenerationRing.count
+        where generations[place].expiry != 0 && generations[place].expiry <= epoch {
             for span in generations[place].spans { free(span) }
             nodes += generations[place].nodes
             generations[place] = Generation()

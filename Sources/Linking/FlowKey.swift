@@ -61,6 +61,7 @@ public enum PartitionKey: String, Sendable, CaseIterable {
         case (.seq, _), (_, nil): hash = StableHash.of(requestSequence)
         }
         // The high bits of hash × count / 2^64: even for any count, without a division.
-        return PartitionID(UInt16(truncatingIfNeeded: hash.multipliedFullWidth(by: UInt64(max(1, partitionCount))).high))
+        let place = hash.multipliedFullWidth(by: UInt64(max(1, partitionCount))).high
+        return PartitionID(UInt16(truncatingIfNeeded: place))
     }
 }

@@ -36,11 +36,17 @@ extension GraphMerge {
         let record = spans[assembly.members[local].span]
         guard options.closesByTime, record.isIncoming, record.requestSequence != 0, !assembly.isNetMatched[local],
             assembly.parents[local] == Assembly.none, assembly.closedParents[local].kind == .none,
-            let other = closed.takeOtherEnd(of: netEnd(record, local), datakitCompatible: options.datakitCompatible) else { return }
+            let other = takeClosedEnd(of: record, local) else { return }
         assembly.isNetMatched[local] = true
         let kind: Assembly.ClosedParent.Kind = other.record.span == ClosedTraces.dropped ? .dropped : .kept
         assembly.closedParents[local] = Assembly.ClosedParent(
             kind: kind, span: other.record.span, evidence: other.evidence)
+    }
+
+    private mutating func takeClosedEnd(
+        of record: SpanRecord, _ local: Int
+    ) -> (record: ClosedTraces.NetRecord, evidence: LinkEvidence)? {
+        closed.takeOtherEnd(of: netEnd(record, local), datakitCompatible: options.datakitCompatible)
     }
 
     private mutating func adoptFromChild(_ trace: Assembly.Trace) -> Adoption? {
@@ -57,7 +63,7 @@ extension GraphMerge {
             let local = Int(assembly.order[place])
             let record = spans[assembly.members[local].span]
             if !record.isIncoming, record.requestSequence != 0, !assembly.isNetMatched[local],
-                let other = closed.takeOtherEnd(of: netEnd(record, local), datakitCompatible: options.datakitCompatible) {
+                let other = takeClosedEnd(of: record, local) {
                 assembly.isNetMatched[local] = true
                 offer(other.record.end.start, other.record.id, other.record.span)
             }
@@ -77,8 +83,8 @@ extension GraphMerge {
 
     // MARK: Leaving keys
 
-    /// Leaves what a late span may look for: thread keys of entries and of exits without entry, net facts of spans whose
-    /// other end did not come, and the entries' nodes in the process index.
+    /// Leaves what a late span may look for: thread keys of entries and of exits without entry, net facts of spans
+    /// whose other end did not come, and the entries' nodes in the process index.
     mutating func leaveKeys(_ trace: Assembly.Trace, closedTrace: UInt32?) {
         for place in trace.from..<(trace.from + trace.count) {
             let local = Int(assembly.order[place])

@@ -38,7 +38,9 @@ extension GraphMerge {
             var to = from + 1
             while to < assembly.members.count, assembly.members[to].start == assembly.members[from].start { to += 1 }
             if to - from > 1 {
-                var ids = (from..<to).map { (id: computedID(assembly.members[$0].span), span: assembly.members[$0].span) }
+                var ids = (from..<to).map { place in
+                    (id: computedID(assembly.members[place].span), span: assembly.members[place].span)
+                }
                 ids.sort { $0.id < $1.id }
                 for place in from..<to { assembly.members[place].span = ids[place - from].span }
             }
@@ -182,15 +184,16 @@ extension GraphMerge {
             return
         }
         let record = spans[assembly.members[local].span]
-        if evidence == .thread, !options.datakitCompatible, record.flags.contains(.hasKernelTime), record.kernelTime > closed.spans[Int(span)].end {
+        if evidence == .thread, !options.datakitCompatible, record.flags.contains(.hasKernelTime),
+            record.kernelTime > closed.spans[Int(span)].end {
             assembly.refuse("R3", "thread_closed")
             return
         }
         assembly.closedParents[local] = Assembly.ClosedParent(kind: .kept, span: span, evidence: evidence)
     }
 
-    /// R5: exits (also a single one) with one thread key and no entry are one trace; a parent that R4 found for one of them is the parent
-    /// of the others too where it was open.
+    /// R5: exits (also a single one) with one thread key and no entry are one trace; a parent that R4 found for one of
+    /// them is the parent of the others too where it was open.
     private mutating func inferSiblings(_ places: Range<Int>) {
         var found: [UInt32] = []
         var first: UInt32?
@@ -252,8 +255,10 @@ extension GraphMerge {
                 assembly.refuse(Self.ruleName(rule), refusal == .limit ? "limit" : "cycle")
             }
         }
-        for (one, other) in assembly.siblings where !assembly.forest.join(one, other, sizeLimit: limits.spansPerTrace) {
-            assembly.refuse("R5", "limit")
+        for place in assembly.siblings.indices {
+            let (one, other) = assembly.siblings[place]
+            let isJoined = assembly.forest.join(one, other, sizeLimit: limits.spansPerTrace)
+            if !isJoined { assembly.refuse("R5", "limit") }
         }
     }
 

@@ -8,7 +8,8 @@
 /// The result depends on the set of (span, epoch) alone: not on the order, the partitions, the workers or repeats, nor
 /// on how far each worker runs ahead, nor on the steps in which the watermark moves.
 /// With nothing closed before the last span came it does not depend on the epochs either (invariants 3a and 3b).
-/// Cost is O(n log n) in the spans on any input; memory about 110 bytes per open span.
+/// Cost is O(n log n) in the spans on any input. Memory, measured with closed traces of the last minute: about 190
+/// bytes per open span (record 88, table slots 20, entries 20, groups 10, the rest is what closed traces left).
 public struct GraphMerge: ~Copyable {
     /// What became of a partial graph.
     public enum Insertion: Hashable, Sendable {
@@ -61,7 +62,7 @@ public struct GraphMerge: ~Copyable {
     /// Groups by the epoch in which they may close; looked at by `advance`.
     var calendar: [UInt64: [UInt32]] = [:]
     /// Exits that came since the last step and had no entry with their thread key.
-    var newExits: [UInt32] = []
+    var newExits = Column<UInt32>()
     /// True when spans came since the last step.
     var hasNews = false
     /// Pieces of epochs that come after the next one, checked, by epoch: what a fast worker tells must not be seen

@@ -59,8 +59,8 @@ enum MessageDigest {
 
 /// The id of an eBPF trace.
 public enum EBPFTraceID {
-    /// MD5 of little-endian `req_seq` then `resp_seq` of the root; `low` is digest bytes 0-7, `high` bytes 8-15, so that
-    /// high then low, as hexadecimal numbers, print the digest reversed.
+    /// MD5 of little-endian `req_seq` then `resp_seq` of the root; `low` is digest bytes 0-7, `high` bytes 8-15, so
+    /// that high then low, as hexadecimal numbers, print the digest reversed.
     public static func of(requestSequence: UInt64, responseSequence: UInt64) -> TraceID {
         let digest = MessageDigest.md5(requestSequence, responseSequence)
         return TraceID(high: digest.high, low: digest.low)

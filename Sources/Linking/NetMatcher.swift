@@ -26,6 +26,8 @@ struct NetEnd {
 /// are neighbours in the order of starts, kept in a heap, because between two spans that are nearest to each other
 /// there is never a third that could be paired with either.
 struct NetMatcher: ~Copyable {
+    typealias Ends = UnsafeMutableBufferPointer<NetEnd>
+
     /// A decided edge: child's and parent's places in the canonical order.
     struct Edge {
         var child: UInt32
@@ -39,7 +41,7 @@ struct NetMatcher: ~Copyable {
     init() {}
 
     /// Matches all ends given. The order of `ends` on entry does not matter.
-    mutating func match(_ ends: UnsafeMutableBufferPointer<NetEnd>, datakitCompatible: Bool) {
+    mutating func match(_ ends: Ends, datakitCompatible: Bool) {
         edges.removeAll()
         self.datakitCompatible = datakitCompatible
         if ends.count > 1 {
@@ -60,7 +62,7 @@ struct NetMatcher: ~Copyable {
         return one.local < other.local
     }
 
-    private static func sort(_ ends: UnsafeMutableBufferPointer<NetEnd>) {
+    private static func sort(_ ends: Ends) {
         if ends.count > 24 {
             var ends = ends
             ends.sort(by: comesBefore)
@@ -77,7 +79,7 @@ struct NetMatcher: ~Copyable {
         }
     }
 
-    private mutating func matchEqualRequests(_ ends: UnsafeMutableBufferPointer<NetEnd>, _ from: Int, _ to: Int) {
+    private mutating func matchEqualRequests(_ ends: Ends, _ from: Int, _ to: Int) {
         if to - from == 2, ends[from].isStrong, ends[from].responseSequence == ends[from + 1].responseSequence,
             ends[from].isIncoming != ends[from + 1].isIncoming {
             let mirrored = ends[from].hasFlow && ends[from + 1].hasFlow && ends[from].flow == ends[from + 1].flow
@@ -94,7 +96,7 @@ struct NetMatcher: ~Copyable {
         if !datakitCompatible { matchLeftOver(ends, from, to) }
     }
 
-    private mutating func matchEqualNetKeys(_ ends: UnsafeMutableBufferPointer<NetEnd>, _ from: Int, _ to: Int) {
+    private mutating func matchEqualNetKeys(_ ends: Ends, _ from: Int, _ to: Int) {
         if datakitCompatible {
             matchGroups(ends, from, to, evidence: .net) { _ in 0 }
             return
@@ -104,14 +106,14 @@ struct NetMatcher: ~Copyable {
         matchGroups(ends, from, to, evidence: .netKey) { _ in 0 }
     }
 
-    private mutating func matchLeftOver(_ ends: UnsafeMutableBufferPointer<NetEnd>, _ from: Int, _ to: Int) {
+    private mutating func matchLeftOver(_ ends: Ends, _ from: Int, _ to: Int) {
         matchGroups(ends, from, to, evidence: .netWeak) { $0.hasFlow ? UInt64($0.flow) : nil }
         matchGroups(ends, from, to, evidence: .netWeak) { $0.hasFlow ? UInt64($0.initiator) : nil }
     }
 
     /// Matches, within each group of equal `key`, the ends that are left over; ends without a key stay out.
     private mutating func matchGroups(
-        _ ends: UnsafeMutableBufferPointer<NetEnd>, _ from: Int, _ to: Int, evidence: LinkEvidence, key: (NetEnd) -> UInt64?
+        _ ends: Ends, _ from: Int, _ to: Int, evidence: LinkEvidence, key: (NetEnd) -> UInt64?
     ) {
         var left: [(key: UInt64, place: Int)] = []
         var incoming = 0
@@ -140,7 +142,7 @@ struct NetMatcher: ~Copyable {
     }
 
     /// `order`: places sorted by start. Takes the nearest outgoing and incoming neighbours until one kind is used up.
-    private mutating func matchNearest(_ ends: UnsafeMutableBufferPointer<NetEnd>, _ order: [Int], _ evidence: LinkEvidence) {
+    private mutating func matchNearest(_ ends: Ends, _ order: [Int], _ evidence: LinkEvidence) {
         var previous = Array(-1..<(order.count - 1))
         var next = Array(1...order.count)
         var heap = BinaryHeap<Candidate> { ($0.difference, $0.left, $0.right) < ($1.difference, $1.left, $1.right) }
@@ -161,7 +163,7 @@ struct NetMatcher: ~Copyable {
         }
     }
 
-    private mutating func connect(_ ends: UnsafeMutableBufferPointer<NetEnd>, _ one: Int, _ other: Int, _ evidence: LinkEvidence) {
+    private mutating func connect(_ ends: Ends, _ one: Int, _ other: Int, _ evidence: LinkEvidence) {
         ends[one].isMatched = true
         ends[other].isMatched = true
         let (child, parent) = ends[one].isIncoming ? (one, other) : (other, one)

@@ -55,18 +55,18 @@ struct ProcessIndex: ~Copyable {
         var processID: UInt64
     }
 
-    private(set) var processes: [Process] = []
-    private(set) var entries: [EntryNode] = []
-    private(set) var exits: [ExitNode] = []
+    private(set) var processes = Column<Process>()
+    private(set) var entries = Column<EntryNode>()
+    private(set) var exits = Column<ExitNode>()
     /// By process.
     private var timelines: [EntryTimeline] = []
-    private(set) var services: [Service] = []
+    private(set) var services = Column<Service>()
     private var processOf: [ProcessKey: UInt32] = [:]
     private var serviceOf: [ServiceKey: UInt32] = [:]
-    private var freeProcesses: [UInt32] = []
-    private var freeEntries: [UInt32] = []
-    private var freeExits: [UInt32] = []
-    private var freeServices: [UInt32] = []
+    private var freeProcesses = Column<UInt32>()
+    private var freeEntries = Column<UInt32>()
+    private var freeExits = Column<UInt32>()
+    private var freeServices = Column<UInt32>()
     /// Processes with waiting exits that got entries.
     private var touched: [UInt32] = []
 

@@ -24,7 +24,8 @@ public struct SpanFacts: Hashable, Sendable {
     public var flow: UInt32 = 0
     /// Hash of the end that opened the request; meaningful with flag `.hasFlow`.
     public var initiator: UInt32 = 0
-    /// The `span_id` the sender gave (flag `.givenID`), the hash of the point's bytes (`.passThrough`), or the computed id.
+    /// The `span_id` the sender gave (flag `.givenID`), the hash of the point's bytes (`.passThrough`), or the
+    /// computed id.
     public var id = SpanID.none
     public var flags = SpanFlags()
     /// Ids that the application put on the request; all 0 without flag `.hasApplication`.
@@ -118,7 +119,9 @@ public struct SpanFlags: OptionSet, Hashable, Sendable {
     public static let hasPID = SpanFlags(rawValue: 1 << 14)
 
     /// The flags that take part in the computed id.
-    public static let identity: SpanFlags = [.incoming, .entry, .userThread, .hasFlow, .hasKernelTime, .hasProcess, .hasPID]
+    public static let identity: SpanFlags = [
+        .incoming, .entry, .userThread, .hasFlow, .hasKernelTime, .hasProcess, .hasPID,
+    ]
 }
 
 /// The ids that a tracing library in the application put on a request.

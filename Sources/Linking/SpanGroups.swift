@@ -2,7 +2,7 @@ import CIntrinsics
 
 /// The components in the making: spans joined so far by equal keys, as lists of spans.
 ///
-/// A group is the unit of closing. It may hold more than one trace (keys join before rules decide), never less than one.
+/// A group is the unit of closing. It may hold more than one trace (keys join before rules decide), never less.
 /// Every span names its group; joining relabels the smaller one, so a span is relabelled at most log2 n times.
 /// (Cheaper than a union-find here: most joins add one or two spans that are still in the cache, and a group costs
 /// memory per trace instead of per pair of spans.)

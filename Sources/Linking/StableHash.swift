@@ -50,7 +50,9 @@ public enum StableHash {
         var offset = 0
         let count = bytes.count
         var hash: UInt64
-        func word(_ at: Int) -> UInt64 { UInt64(littleEndian: bytes.loadUnaligned(fromByteOffset: at, as: UInt64.self)) }
+        func word(_ at: Int) -> UInt64 {
+            UInt64(littleEndian: bytes.loadUnaligned(fromByteOffset: at, as: UInt64.self))
+        }
         if count >= 32 {
             var lane1 = prime1 &+ prime2
             var lane2 = prime2

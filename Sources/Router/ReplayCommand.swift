@@ -9,9 +9,9 @@ struct ReplayCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "replay", abstract: "Links recorded spans, or posts them to a running router.",
         discussion: """
-            --local starts a private router and worker processes in a temporary directory, feeds the files and writes the
-            kept spans as JSON lines. With --timed the arrival recorded beside each file (batches.jsonl, timeline.jsonl)
-            drives the log's clock; without it nothing closes before the end of input.
+            --local starts a private router and worker processes in a temporary directory, feeds the files and writes
+            the kept spans as JSON lines. With --timed the arrival recorded beside each file (batches.jsonl,
+            timeline.jsonl) drives the log's clock; without it nothing closes before the end of input.
             --to URL posts the files to a running router; --speed X in their recorded time, X times faster.
 
             Files: .pb (PBPoints), .lp (line protocol), .json, .jsonl, each also with .gz or .zst; or a directory.

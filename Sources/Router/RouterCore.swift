@@ -37,6 +37,7 @@ final class RouterCore: Sendable {
     private let trimmer = Mutex(LogTrimmer())
     private let identity: String
     private let firstOwnEpoch: UInt64
+    private let firstOwnPosition: UInt64
 
     /// Opens the data directory and starts the threads. Fails with `.locked`, `.cannotCreate`, `.disk`.
     init(
@@ -61,16 +62,19 @@ final class RouterCore: Sendable {
         let decided = try DecidedRows.read(
             from: RecordLogReader(disk: disk, folder: directory.verdictLog), end: verdicts.end)
         acknowledgements = AcknowledgementFile(directory: directory)
-        board = PeerBoard(workers: Int(map.workers), acknowledged: acknowledgements.read(map))
+        board = PeerBoard(workers: Int(map.workers), acknowledged: acknowledgements.read(map, end: verdicts.end))
         accounts = try SpanAccounts(
             partitions: map.partitions, targets: TargetSpec.labels(of: settings.output.targets), metrics)
         firstOwnEpoch = log.newestEpoch.number == 0 ? 0 : log.newestEpoch.number &+ 1
+        firstOwnPosition = log.end.offset
         let board = board
         board.set(facts: log.end.offset)
         board.set(verdicts: verdicts.end)
-        merge = MergeThread(map: map, limits: limits, metrics: metrics, logger: logger) { board.set(verdicts: $0) }
-        let sync: SyncPolicy =
-            settings.fsync == .always ? .always : .interval(nanoseconds: Int(settings.fsyncInterval.exactNanoseconds))
+        let interval = settings.fsync == .always ? 0 : Int(settings.fsyncInterval.exactNanoseconds)
+        merge = MergeThread(
+            map: map, limits: limits, syncInterval: interval, metrics: metrics, logger: logger
+        ) { board.set(verdicts: $0) }
+        let sync: SyncPolicy = settings.fsync == .always ? .always : .interval(nanoseconds: interval)
         logWriter = LogWriterThread(
             options: LogWriterThread.Options(
                 limits: limits, clock: clock, sync: sync, onCommit: { [accounts] in accounts.accept($0, epoch: $1) }),
@@ -111,7 +115,8 @@ final class RouterCore: Sendable {
             endPartition: owned.upperBound, epochNanoseconds: clock.epochNanoseconds,
             lateWindowEpochs: mode.closesByTime ? settings.linking.lateWindowEpochs : nil,
             acknowledgedVerdicts: before.acknowledged, reportedEpoch: before.reportedEpoch,
-            firstOwnEpoch: firstOwnEpoch, isReplay: mode.isDriven)
+            firstOwnEpoch: before.hasTakenOver ? 0 : firstOwnEpoch, firstOwnPosition: firstOwnPosition,
+            isReplay: mode.isDriven)
     }
 
     /// Takes a worker's report into the ledger, remembers how far its targets are, and trims what nobody needs.

@@ -44,7 +44,9 @@ struct RouterPages: Sendable {
         let running = workers.count { $0.state == "running" }
         if running < Int(core.map.workers) { problems.append("\(running) of \(core.map.workers) workers run") }
         let greeted = core.board.workers.count { $0 != nil }
-        if greeted < Int(core.map.workers) { problems.append("\(greeted) of \(core.map.workers) workers have presented themselves") }
+        if greeted < Int(core.map.workers) {
+            problems.append("\(greeted) of \(core.map.workers) workers have presented themselves")
+        }
         if let failure = core.merge.progress.failure { problems.append("the verdict log fails: \(failure)") }
         return problems
     }
@@ -55,7 +57,11 @@ struct RouterPages: Sendable {
         var exported: [String: UInt64] = [:]
         var dropped: [String: UInt64] = [:]
         for line in core.accounts.lines {
-            if let reason = line.reason { dropped[reason, default: 0] += line.count } else { exported[line.target] = line.count }
+            if let reason = line.reason {
+                dropped[reason, default: 0] += line.count
+            } else {
+                exported[line.target] = line.count
+            }
         }
         var edges: [String: UInt64] = [:]
         for evidence in LinkEvidence.allCases where evidence != .none {

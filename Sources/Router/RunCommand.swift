@@ -9,7 +9,8 @@ import Shared
 struct RunCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "run", abstract: "Runs a router with its workers.",
-        discussion: "Prints the bound addresses as one JSON line, and writes them to listeners.json in the data directory.")
+        discussion:
+            "Prints the bound addresses as one JSON line, and writes them to listeners.json in the data directory.")
 
     @OptionGroup var flags: RouterFlags
 
@@ -21,7 +22,8 @@ struct RunCommand: AsyncParsableCommand {
             for notice in settings.notices { logger.notice("settings", metadata: ["notice": "\(notice)"]) }
             let group = MultiThreadedEventLoopGroup(numberOfThreads: RunCommand.loops)
             let core = try RouterCore(
-                settings: settings, clock: EpochClock(window: Int(settings.linking.window.exactNanoseconds)), group: group,
+                settings: settings, clock: EpochClock(window: Int(settings.linking.window.exactNanoseconds)),
+                group: group,
                 logger: logger)
             let process = try RouterProcess(core: core, group: group, logger: logger)
             let announcing = Task { await RunCommand.announce(process) }

@@ -1,3 +1,4 @@
+import CIntrinsics
 import Linking
 
 /// Remembers which spans a worker has read within `late_window`, to collapse repeats.
@@ -10,14 +11,22 @@ struct DuplicateFilter: ~Copyable {
     private var previous = FingerprintTable()
     private var stretch: UInt64 = 0
     private let lateWindow: UInt64?
+    /// Epochs that count as one, so that `late_window` fits into the 8 bits of a slot.
+    private let epochsPerStep: UInt64
 
-    /// - Parameter lateWindowEpochs: nil: nothing is ever forgotten. At most 254: longer windows count as that long.
-    init(lateWindowEpochs: UInt64?) { lateWindow = lateWindowEpochs.map { min($0, 254) } }
+    /// - Parameter lateWindowEpochs: nil: nothing is ever forgotten. Beyond 250 the border is blurred by up to a 250th.
+    init(lateWindowEpochs: UInt64?) {
+        let epochs = max(1, lateWindowEpochs ?? 1)
+        let step = (epochs + 249) / 250
+        epochsPerStep = step
+        lateWindow = lateWindowEpochs.map { _ in (epochs + step - 1) / step }
+    }
 
     /// True when an equal span was seen within `late_window` before; else the span is remembered.
     mutating func isDuplicate(_ facts: SpanFacts, epoch: Epoch) -> Bool {
+        let step = epoch.number / epochsPerStep
         if let lateWindow {
-            let now = epoch.number / max(1, lateWindow)
+            let now = step / lateWindow
             if now != stretch {
                 let isNext = now == stretch &+ 1
                 swap(&previous, &current)
@@ -27,11 +36,18 @@ struct DuplicateFilter: ~Copyable {
             }
         }
         let hash = Self.identity(of: facts)
-        let age = UInt8(truncatingIfNeeded: lateWindow == nil ? 0 : epoch.number)
+        let age = UInt8(truncatingIfNeeded: lateWindow == nil ? 0 : step)
         if let seen = current.epoch(of: hash), isRecent(seen, age) { return true }
         if lateWindow != nil, let seen = previous.epoch(of: hash), isRecent(seen, age) { return true }
         current.insert(hash, epoch: age)
         return false
+    }
+
+    /// Brings the places where a span would stand into the cache.
+    @inline(__always) func prefetch(_ facts: SpanFacts) {
+        guard facts.flags.isDisjoint(with: .givenID) else { return }
+        current.prefetch(facts.id.bits)
+        if lateWindow != nil { previous.prefetch(facts.id.bits) }
     }
 
     /// A repeat has an equal id and equal facts; the id of a point without a given one is made of its facts.
@@ -68,6 +84,8 @@ private struct FingerprintTable: ~Copyable {
 
     /// The place where the search begins: the high bits, which all slots keep.
     @inline(__always) private func home(_ fingerprint: UInt64) -> Int { Int(fingerprint >> (64 - bits)) }
+
+    @inline(__always) func prefetch(_ hash: UInt64) { ebpftrace_prefetch(slots + home(Self.fingerprint(hash))) }
 
     func epoch(of hash: UInt64) -> UInt8? {
         let wanted = Self.fingerprint(hash)

@@ -25,6 +25,9 @@ struct PartitionState: ~Copyable {
     private let spansPerPiece: Int
     private var encoder = PartialGraphEncoder()
     private var filter: DuplicateFilter
+    private static let lookAhead = 8
+    /// The own rows of the block in hand.
+    private var rows: [FactsRow] = []
     private var epoch: Epoch?
     private var piece: UInt32 = 0
     private var pieceStart = LogPosition(0)
@@ -58,14 +61,20 @@ struct PartitionState: ~Copyable {
             piece = 0
             pieceStart = header.position
         }
+        let own = ownRows(of: block)
+        rows.removeAll(keepingCapacity: true)
+        block.forEachRow(own) { _, row in rows.append(row) }
         var fresh = 0
-        block.forEachRow(ownRows(of: block)) { index, row in
-            if filter.isDuplicate(row.facts, epoch: header.epoch) {
-                duplicates[Count(partition: row.partition, epoch: header.epoch), default: 0] += 1
-                return
+        for place in rows.indices {
+            // A look into the filter is a cache miss: the next ones are under way meanwhile.
+            if place + Self.lookAhead < rows.count { filter.prefetch(rows[place + Self.lookAhead].facts) }
+            if filter.isDuplicate(rows[place].facts, epoch: header.epoch) {
+                duplicates[Count(partition: rows[place].partition, epoch: header.epoch), default: 0] += 1
+                continue
             }
             fresh += 1
-            encoder.append(row.facts, at: RowAddress(router: router, position: header.position, row: index))
+            let row = own.lowerBound + UInt32(place)
+            encoder.append(rows[place].facts, at: RowAddress(router: router, position: header.position, row: row))
         }
         if encoder.spanCount >= spansPerPiece { finishPiece(isLast: false, to: header.position, pieces: &pieces) }
         return fresh

@@ -1,7 +1,7 @@
 import Linking
 import Shared
 
-/// Turns a verdict block into what the worker does with its own rows: batches of kept spans, and counts of dropped ones.
+/// Turns a verdict block into what the worker does with its own rows: batches of kept spans, counts of dropped ones.
 ///
 /// Payload is read for kept spans only. One owner, not thread-safe.
 final class VerdictApplier {
@@ -94,7 +94,7 @@ final class VerdictApplier {
         let facts: FactsBlock
         do {
             facts = try log.block(at: commit.position)
-        } catch where error.code == .corrupt {
+        } catch  where error.code == .corrupt {
             // Trimmed: everything in it had ended before the worker started again.
             return
         }
@@ -139,7 +139,7 @@ final class VerdictApplier {
     ) throws(Failure) {
         do {
             try log.readPoints(of: header, keptRows, into: points)
-        } catch where error.code == .corrupt {
+        } catch  where error.code == .corrupt {
             for row in keptRows { outcome.count(DropReason.unreadablePayload, row.partition, header.epoch) }
             return
         }

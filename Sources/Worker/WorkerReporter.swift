@@ -4,24 +4,43 @@ import Synchronization
 
 /// Collects what ended in this worker and tells the router, again until it is answered.
 ///
-/// The order in which things are put in is the order in which they become true: a report never claims that a block is
-/// acknowledged without the counts of its spans, because both are taken under one lock.
+/// The spans of a verdict block are told together with its acknowledgement, never before: a worker that is killed in
+/// between hands the block to its targets again, and counts it then.
 final class WorkerReporter: Sendable {
-    private struct Key: Hashable {
+    fileprivate struct Slice: Hashable {
         var partition: UInt16
         var epoch: UInt64
+    }
+
+    fileprivate struct Key: Hashable {
+        var slice: Slice
         var target: String?
         var reason: String?
     }
 
-    private struct State {
+    /// A block that was submitted and is not acknowledged.
+    fileprivate struct Block {
+        var id: VerdictBlockID
+        var next: UInt64
+        var ended: [VerdictApplier.Ended]
+        var dropped: [Key: UInt64]
+        var kept: [Slice: UInt64]
+    }
+
+    fileprivate struct State {
         var lines: [Key: UInt64] = [:]
         var pending = PendingRows()
-        /// Blocks submitted and not acknowledged, with the rows that end with them.
-        var blocks: [(id: VerdictBlockID, next: UInt64, ended: [VerdictApplier.Ended])] = []
+        var blocks: [Block] = []
+        /// What targets told of spans whose block is not acknowledged: by target, slice and reason ("": exported).
+        var told: [String: [Slice: [String: UInt64]]] = [:]
+        /// Rows of an earlier run of the router, less those that had ended then; nil once they are told.
+        var takenOver: [Slice: UInt64]? = [:]
+        var hasTakenOver = false
         var acknowledgedVerdicts: UInt64 = 0
         var readEpoch: UInt64?
         var number: UInt64 = 0
+        var last: WorkerReport?
+        var isNews = true
     }
 
     private let state = Mutex(State())
@@ -34,6 +53,8 @@ final class WorkerReporter: Sendable {
         state.withLock { $0.acknowledgedVerdicts = acknowledgedVerdicts }
     }
 
+    // MARK: Reading
+
     /// A commit was read: so many own rows wait for their end.
     func read(_ header: FactsBlock.Header, rows: Int) {
         state.withLock { $0.pending.add(header, rows: rows) }
@@ -44,51 +65,76 @@ final class WorkerReporter: Sendable {
         state.withLock { state in
             state.readEpoch = max(state.readEpoch ?? 0, epoch.number)
             for (count, spans) in duplicates {
-                let key = Key(
-                    partition: count.partition.number, epoch: count.epoch.number, target: nil,
-                    reason: DropReason.duplicate)
-                state.lines[key, default: 0] += spans
+                let slice = Slice(partition: count.partition.number, epoch: count.epoch.number)
+                state.lines[Key(slice: slice, target: nil, reason: DropReason.duplicate), default: 0] += spans
             }
         }
     }
 
-    /// Rows that an earlier run of the router took and that are this run's to account for.
+    // MARK: Taking over from an earlier run of the router
+
+    /// Rows that an earlier run of the router took in, ended or not.
     func tookOver(_ partition: PartitionID, _ epoch: Epoch, spans: UInt64) {
-        state.withLock {
-            $0.lines[Key(partition: partition.number, epoch: epoch.number, target: nil, reason: nil), default: 0] += spans
-        }
-    }
-
-    /// A block is about to be submitted; its dropped rows have ended, the kept ones end with the acknowledgement.
-    func applied(_ id: VerdictBlockID, next: UInt64, outcome: borrowing VerdictApplier.Outcome) {
-        let (dropped, ended) = (outcome.dropped, outcome.ended)
         state.withLock { state in
-            for (what, spans) in dropped {
-                let key = Key(
-                    partition: what.partition.number, epoch: what.epoch.number, target: nil, reason: what.reason)
-                state.lines[key, default: 0] += spans
-            }
-            state.blocks.append((id, next, ended))
+            state.takenOver?[Slice(partition: partition.number, epoch: epoch.number), default: 0] += spans
         }
     }
 
     /// Rows of a block that every target had finished before this process started.
-    func skipped(_ ended: [VerdictApplier.Ended], next: UInt64) {
+    func skipped(_ outcome: borrowing VerdictApplier.Outcome, next: UInt64) {
+        let block = Self.block(VerdictBlockID(0), next: next, outcome)
         state.withLock { state in
-            for rows in ended { state.pending.finish(rows.position, rows: rows.rows) }
+            for rows in block.ended { state.pending.finish(rows.position, rows: rows.rows) }
+            for (key, spans) in block.dropped { state.forgetTakenOver(key.slice, spans) }
+            for (slice, spans) in block.kept { state.forgetTakenOver(slice, spans) }
             state.acknowledgedVerdicts = max(state.acknowledgedVerdicts, next)
         }
     }
 
+    /// All that had ended is known: what is left of the taken over rows is this run's to account for.
+    func finishTakeOver() {
+        state.withLock { state in
+            for (slice, spans) in state.takenOver ?? [:] where spans > 0 {
+                state.lines[Key(slice: slice, target: nil, reason: nil), default: 0] += spans
+            }
+            state.takenOver = nil
+            state.hasTakenOver = true
+        }
+    }
+
+    // MARK: Ending
+
+    /// A block is about to be submitted.
+    func applied(_ id: VerdictBlockID, next: UInt64, outcome: borrowing VerdictApplier.Outcome) {
+        let block = Self.block(id, next: next, outcome)
+        state.withLock { $0.blocks.append(block) }
+    }
+
+    private static func block(
+        _ id: VerdictBlockID, next: UInt64, _ outcome: borrowing VerdictApplier.Outcome
+    ) -> Block {
+        var block = Block(id: id, next: next, ended: outcome.ended, dropped: [:], kept: [:])
+        for (what, spans) in outcome.dropped {
+            let slice = Slice(partition: what.partition.number, epoch: what.epoch.number)
+            block.dropped[Key(slice: slice, target: nil, reason: what.reason), default: 0] += spans
+        }
+        for batch in outcome.batches {
+            for run in batch.partitions {
+                let slice = Slice(partition: run.partition.number, epoch: batch.epoch.number)
+                block.kept[slice, default: 0] += UInt64(run.spans)
+            }
+        }
+        return block
+    }
+
     /// Spans ended in a target.
     func ended(_ report: ExportReport) {
-        var reason: String?
+        var reason = ""
         if case .dropped(let why) = report.outcome { reason = why.name }
         state.withLock { state in
             for run in report.partitions {
-                let key = Key(
-                    partition: run.partition.number, epoch: report.epoch.number, target: report.target, reason: reason)
-                state.lines[key, default: 0] += UInt64(run.spans)
+                let slice = Slice(partition: run.partition.number, epoch: report.epoch.number)
+                state.told[report.target, default: [:]][slice, default: [:]][reason, default: 0] += UInt64(run.spans)
             }
         }
     }
@@ -96,11 +142,13 @@ final class WorkerReporter: Sendable {
     /// Every target has finished all blocks up to this one.
     func acknowledged(through id: VerdictBlockID) {
         state.withLock { state in
-            while let block = state.blocks.first, block.id <= id {
-                for rows in block.ended { state.pending.finish(rows.position, rows: rows.rows) }
-                state.acknowledgedVerdicts = max(state.acknowledgedVerdicts, block.next)
-                state.blocks.removeFirst()
+            var done = 0
+            for block in state.blocks {
+                guard block.id <= id else { break }
+                state.release(block)
+                done += 1
             }
+            state.blocks.removeFirst(done)
         }
     }
 
@@ -114,13 +162,61 @@ final class WorkerReporter: Sendable {
             let low = state.pending.lowWater()
             let lines = state.lines.map { key, spans in
                 WorkerReport.Line(
-                    partition: key.partition, epoch: key.epoch, target: key.target, reason: key.reason, spans: spans)
+                    partition: key.slice.partition, epoch: key.slice.epoch, target: key.target, reason: key.reason,
+                    spans: spans)
             }
             state.lines = [:]
-            return WorkerReport(
+            let report = WorkerReport(
                 ordinal: ordinal, pid: pid, number: state.number, readEpoch: state.readEpoch,
-                lowWater: low.facts.offset, lowWaterPayload: low.payload,
+                hasTakenOver: state.hasTakenOver, lowWater: low.facts.offset, lowWaterPayload: low.payload,
                 acknowledgedVerdicts: state.acknowledgedVerdicts, lines: lines)
+            state.isNews = state.last.map { !report.saysTheSame(as: $0) } ?? true
+            state.last = report
+            return report
         }
+    }
+
+    /// Whether the newest report says anything that the one before did not.
+    var isNews: Bool { state.withLock { $0.isNews } }
+}
+
+extension WorkerReport {
+    /// Whether a report brings no lines and no other positions than an earlier one.
+    fileprivate func saysTheSame(as other: WorkerReport) -> Bool {
+        lines.isEmpty && readEpoch == other.readEpoch && hasTakenOver == other.hasTakenOver
+            && lowWater == other.lowWater && acknowledgedVerdicts == other.acknowledgedVerdicts
+    }
+}
+
+extension WorkerReporter.State {
+    fileprivate mutating func forgetTakenOver(_ slice: WorkerReporter.Slice, _ spans: UInt64) {
+        guard let left = takenOver?[slice] else { return }
+        takenOver?[slice] = left - min(left, spans)
+    }
+
+    /// Tells what became of the spans of a block: of each slice as many as it kept, in every target.
+    fileprivate mutating func release(_ block: WorkerReporter.Block) {
+        for rows in block.ended { pending.finish(rows.position, rows: rows.rows) }
+        for (key, spans) in block.dropped { lines[key, default: 0] += spans }
+        for target in told.keys {
+            for (slice, spans) in block.kept { release(spans, of: slice, in: target) }
+        }
+        acknowledgedVerdicts = max(acknowledgedVerdicts, block.next)
+    }
+
+    private mutating func release(_ spans: UInt64, of slice: WorkerReporter.Slice, in target: String) {
+        guard var reasons = told[target]?[slice] else { return }
+        var left = spans
+        // Drops first: which of a slice's spans they were cannot be told, and their sum is right either way.
+        for reason in reasons.keys.sorted(by: >) where left > 0 {
+            let count = min(left, reasons[reason] ?? 0)
+            guard count > 0 else { continue }
+            let key = WorkerReporter.Key(slice: slice, target: target, reason: reason.isEmpty ? nil : reason)
+            lines[key, default: 0] += count
+            reasons[reason] = (reasons[reason] ?? 0) - count
+            left -= count
+        }
+        reasons = reasons.filter { $0.value > 0 }
+        told[target]?[slice] = reasons.isEmpty ? nil : reasons
     }
 }

@@ -75,9 +75,19 @@ extension WorkerService {
         }
     }
 
+    /// Once all facts of an earlier run are read and all that had ended is known, the rest is told. Later calls do
+    /// nothing.
+    private func finishTakeOver() async {
+        guard await factsRead.wait(until: { [first = welcome.firstOwnPosition] in $0.facts >= first }) != nil else {
+            return
+        }
+        reporter.finishTakeOver()
+    }
+
     private func apply(
         _ bytes: [UInt8], at place: UInt64, next: UInt64, _ applier: VerdictApplier
     ) async throws(Failure) {
+        if next > welcome.acknowledgedVerdicts { await finishTakeOver() }
         let id = VerdictBlockID(place)
         // A verdict follows the facts it is about, so these have been read; but after a restart the reading of facts
         // and of verdicts run side by side, and rows must be known before they can end.
@@ -85,7 +95,7 @@ extension WorkerService {
         guard await factsRead.wait(until: { $0.facts > newest }) != nil else { return }
         let outcome = try metrics.timed(.apply) { () throws(Failure) in try applier.apply(bytes, id: id) }
         if next <= welcome.acknowledgedVerdicts {
-            reporter.skipped(outcome.ended, next: next)
+            reporter.skipped(outcome, next: next)
             return
         }
         reporter.applied(id, next: next, outcome: outcome)

@@ -68,9 +68,16 @@ struct WorkerService: Service {
     /// Tells what ended. A report that was not answered is sent again before the next one is made.
     private func report() async {
         var unanswered: WorkerReport?
+        var quiet = 0
         while !ends.isClosed {
             acknowledge()
             let report = unanswered ?? reporter.next()
+            // Nothing new is told once a second, as a sign of life.
+            quiet = reporter.isNews ? 0 : quiet + 1
+            guard quiet % 10 == 0 || unanswered != nil else {
+                try? await Task.sleep(for: .milliseconds(100))
+                continue
+            }
             do {
                 try await peer.report(report)
                 unanswered = nil

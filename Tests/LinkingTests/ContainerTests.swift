@@ -156,7 +156,8 @@ import Testing
             live.append((node, record.kernelTime, record.end))
             for _ in 0..<3 {
                 let time = Int64(random.below(230_000))
-                let open = live.filter { $0.start <= time && time <= $0.end }.sorted { ($0.start, $0.end) < ($1.start, $1.end) }
+                let open = live.filter { $0.start <= time && time <= $0.end }
+                    .sorted { ($0.start, $0.end) < ($1.start, $1.end) }
                 let unique = index.openEntries(of: process, at: time, latest: false)
                 let latest = index.openEntries(of: process, at: time, latest: true)
                 guard let last = open.last else {
@@ -164,7 +165,8 @@ import Testing
                     continue
                 }
                 #expect(unique == (open.count == 1 ? .one(node: last.node) : .several))
-                let isTie = open.count > 1 && (open[open.count - 2].start, open[open.count - 2].end) == (last.start, last.end)
+                let second = open[max(0, open.count - 2)]
+                let isTie = open.count > 1 && (second.start, second.end) == (last.start, last.end)
                 #expect(latest == (isTie ? .several : .one(node: last.node)))
             }
         }

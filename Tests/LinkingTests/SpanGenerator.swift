@@ -78,7 +78,8 @@ struct SpanGenerator {
         // The entry's id does not depend on its duration, so it is known before the children are.
         callee.entry = entry.computedID
         var end = begin + 20_000
-        for _ in 0..<(level < depth ? random.below(4) : 0) { end = call(from: callee, at: end + 10_000, level: level + 1) }
+        let calls = level < depth ? random.below(4) : 0
+        for _ in 0..<calls { end = call(from: callee, at: end + 10_000, level: level + 1) }
         entry.duration = (end - begin) / 1000 + 5
         guard let caller else {
             add(entry, entryFlow, parent: nil)
@@ -126,7 +127,7 @@ struct SpanGenerator {
 
     // MARK: Garbage
 
-    /// Adds spans whose every number comes from a handful of values: equal keys, zeros, cycles, self links, clashing ids.
+    /// Adds spans whose every number comes from a handful of values: equal keys, zeros, cycles, self links, equal ids.
     mutating func addGarbage(_ count: Int, values: Int = 5) {
         for _ in 0..<count {
             var facts = SpanFacts()

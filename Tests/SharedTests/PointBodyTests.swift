@@ -27,7 +27,8 @@ import Testing
         let body = #"""
             # a comment
 
-            m\,1\ x,t\=1=a\,b\ c,u=v\w i=-9223372036854775808i,u=18446744073709551615u,f=-1.5e3,n=7,b=T,c=F,s="x \"y\" \\ \n,=" 12
+            m\,1\ x,t\=1=a\,b\ c,u=v\w i=-9223372036854775808i,u=18446744073709551615u,f=-1.5e3,n=7,\#
+            b=T,c=F,s="x \"y\" \\ \n,=" 12
             m s="two
             lines"
             m k\=\,\ 1=1i 13
@@ -74,14 +75,16 @@ import Testing
                 field("s", .s("x\n\"")), field("l", .s(#"[1, {"a": 2}]"#)),
             ], time: 1_795_393_923_000_000_005)
         #expect(try points("[\(element), \(element)]", type: "application/json") == [expected, expected])
-        #expect(try points("\(element)\n\(element)\n", type: "Application/JSON; charset=utf-8") == [expected, expected])
+        #expect(
+            try points("\(element)\n\(element)\n", type: "Application/JSON; charset=utf-8") == [expected, expected])
     }
 
-    @Test(arguments: [
-        (#""time":7"#, 7), (#""timestamp":"8""#, 8), (#""time":"1970-01-01T00:00:00.1Z""#, 100_000_000),
-        (#""time":null"#, 5_000), (#""x":1"#, 5_000), (#""time":1e3"#, 1_000),
-        (#""time":"2000-02-29 12:00:00-00:30""#, 951_827_400_000_000_000),
-    ] as [(String, Int64)])
+    @Test(
+        arguments: [
+            (#""time":7"#, 7), (#""timestamp":"8""#, 8), (#""time":"1970-01-01T00:00:00.1Z""#, 100_000_000),
+            (#""time":null"#, 5_000), (#""x":1"#, 5_000), (#""time":1e3"#, 1_000),
+            (#""time":"2000-02-29 12:00:00-00:30""#, 951_827_400_000_000_000),
+        ] as [(String, Int64)])
     func `times of JSON points`(member: String, time: Int64) throws {
         let body = #"{"measurement":"m","fields":{"a":1},\#(member)}"#
         #expect(try points(body, type: "application/json").map(\.time) == [time])
@@ -144,8 +147,11 @@ import Testing
             switch encoding.lowercased() {
             case "zstd": try Zstd().compress(body)
             // A stored block of raw deflate.
-            case "deflate": [1, UInt8(body.count & 255), UInt8(body.count >> 8), ~UInt8(body.count & 255),
-                ~UInt8(body.count >> 8)] + body
+            case "deflate":
+                [
+                    1, UInt8(body.count & 255), UInt8(body.count >> 8), ~UInt8(body.count & 255),
+                    ~UInt8(body.count >> 8),
+                ] + body
             default: try Gzip().compress(body)
             }
         let decoded = try decode(packed, type: protobufType, encoding: encoding)

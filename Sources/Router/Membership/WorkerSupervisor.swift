@@ -92,7 +92,8 @@ final class WorkerSupervisor: Service, Sendable {
                 action = update(ordinal) { $0.ended(reason, at: now()) }
                 // An end that was asked for is no news.
                 logger.log(
-                    level: action == .none ? .info : .warning, "worker ended", metadata: ["ordinal": "\(ordinal)", "reason": "\(reason)", "next": "\(action)"])
+                    level: action == .none ? .info : .warning, "worker ended",
+                    metadata: ["ordinal": "\(ordinal)", "reason": "\(reason)", "next": "\(action)"])
             case .wait(let delay):
                 await sleep(ordinal, delay)
                 action = update(ordinal) { $0.waited() }

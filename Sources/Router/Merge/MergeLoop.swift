@@ -8,6 +8,8 @@ struct MergeLoop: ~Copyable {
     private var decided: DecidedRows
     private var verdicts = VerdictBuilder()
     /// Where the blocks of each step begin, oldest first.
+    private var synchronizedEnd: UInt64 = 0
+    private var lastSync = 0
     private var starts: [(epoch: Epoch, position: UInt64)] = []
 
     init(merge: consuming GraphMerge, log: RecordLog, decided: DecidedRows) {
@@ -41,6 +43,18 @@ struct MergeLoop: ~Copyable {
     mutating func append(_ block: [UInt8]) throws(Failure) {
         let position = try log.append(kind: VerdictLogRecord.block, block)
         if starts.last.map({ $0.epoch < merge.watermark }) ?? true { starts.append((merge.watermark, position)) }
+    }
+
+    /// Makes the log safe against a power cut when the last time was long enough ago. A failure is tried again later.
+    mutating func synchronize(interval: Int, now: Int, onFailure: (Failure) -> Void) {
+        guard log.end > synchronizedEnd, now - lastSync >= interval else { return }
+        lastSync = now
+        do {
+            try log.sync()
+            synchronizedEnd = log.end
+        } catch {
+            onFailure(error)
+        }
     }
 
     /// Removes blocks below a position whose verdicts were given before an epoch.

@@ -27,7 +27,9 @@ struct MergeMetrics: Sendable {
             }
         }
         registry.onScrape(Metric.edgesRefused) { emit in
-            for (refusal, count) in progress().statistics.refused { emit([refusal.rule, refusal.reason], Double(count)) }
+            for (refusal, count) in progress().statistics.refused {
+                emit([refusal.rule, refusal.reason], Double(count))
+            }
         }
         registry.onScrape(Metric.traces) { emit in
             let statistics = progress().statistics

@@ -52,16 +52,19 @@ final class MergeThread: Sendable {
     private let cell = Mutex(Progress())
     private let hasEnded = OneValue<Bool>()
     private let metrics: MergeMetrics
+    /// Verdicts are safe against a power cut after at most so many nanoseconds of merging; 0: at once.
+    private let syncInterval: Int
     /// Called on the merge's thread after every append, with the new end of the verdict log.
     private let onVerdicts: @Sendable (UInt64) -> Void
 
     init(
-        map: PartitionMap, limits: Limits, metrics: MetricsRegistry, logger: Logger,
+        map: PartitionMap, limits: Limits, syncInterval: Int, metrics: MetricsRegistry, logger: Logger,
         onVerdicts: @escaping @Sendable (UInt64) -> Void
     ) {
         gate = ThreadGate(Inbox(complete: Array(repeating: nil, count: Int(map.workers))))
         self.map = map
         self.limits = limits
+        self.syncInterval = syncInterval
         self.logger = RateLimitedLog(logger)
         self.onVerdicts = onVerdicts
         self.metrics = MergeMetrics(metrics)
@@ -192,6 +195,7 @@ final class MergeThread: Sendable {
         }
         if let trim = gate.withLock({ $0.trim }) { loop.trim(below: trim.position, horizon: trim.horizon) }
         append(loop.finishBlocks(spansPerBlock: limits.spansPerVerdictBlock), &loop)
+        loop.synchronize(interval: syncInterval, now: SystemClocks.monotonicNanoseconds(), onFailure: noteSync)
         metrics.mergeSeconds.record(SystemClocks.monotonicNanoseconds() - start)
         let waiting = gate.withLock { $0.graphs.count }
         let isFlush = if case .flush = step { true } else { false }
@@ -201,6 +205,10 @@ final class MergeThread: Sendable {
             progress.isFlushed = progress.isFlushed || isFlush
         }
         onVerdicts(loop.log.end)
+    }
+
+    private func noteSync(_ failure: Failure) {
+        logger.log(.error, "the verdict log cannot be made safe", metadata: ["error": "\(failure)"])
     }
 
     /// Appends until the log took all of it: a verdict exists only once it is in the log.

@@ -74,7 +74,11 @@ final class SpanAccounts: Sendable {
         do {
             let target = try line.target.map { try ledger.target($0) } ?? .everyTarget
             guard let reason = line.reason else {
-                if line.target == nil { ledger.accept(slice, line.spans) } else { ledger.export(slice, to: target, line.spans) }
+                if line.target == nil {
+                    ledger.accept(slice, line.spans)
+                } else {
+                    ledger.export(slice, to: target, line.spans)
+                }
                 return
             }
             ledger.drop(slice, for: target, reason: try ledger.reason(reason), line.spans)

@@ -30,12 +30,15 @@ final class AcknowledgementFile: Sendable {
 
     /// The positions of a run with as many workers and partitions. After a change of either, the lowest of all holds
     /// for everybody: partitions have other owners now.
-    func read(_ map: PartitionMap) -> [UInt64] {
+    ///
+    /// - Parameter end: of the verdict log; after a power cut it may be below what was acknowledged.
+    func read(_ map: PartitionMap, end: UInt64) -> [UInt64] {
         state.withLock { $0.map = map }
         guard let bytes = try? directory.disk.contents(path, limit: 1 << 20),
             let contents = try? JSONDecoder().decode(Contents.self, from: Data(bytes)) else { return [] }
-        if contents.partitions == map.partitions, contents.workers == map.workers { return contents.positions }
-        return Array(repeating: contents.positions.min() ?? 0, count: Int(map.workers))
+        let positions = contents.positions.map { min($0, end) }
+        if contents.partitions == map.partitions, contents.workers == map.workers { return positions }
+        return Array(repeating: positions.min() ?? 0, count: Int(map.workers))
     }
 
     func write(_ positions: [UInt64]) {

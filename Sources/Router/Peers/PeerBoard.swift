@@ -26,6 +26,7 @@ final class PeerBoard: Sendable {
         /// Acknowledged positions from before this run of the router.
         var acknowledged: [UInt64]
         var reportedEpochs: [UInt64?]
+        var hasTakenOver: [Bool]
     }
 
     private let state: Mutex<State>
@@ -35,7 +36,8 @@ final class PeerBoard: Sendable {
             State(
                 workers: Array(repeating: nil, count: workers),
                 acknowledged: (0..<workers).map { $0 < acknowledged.count ? acknowledged[$0] : 0 },
-                reportedEpochs: Array(repeating: nil, count: workers)))
+                reportedEpochs: Array(repeating: nil, count: workers),
+                hasTakenOver: Array(repeating: false, count: workers)))
     }
 
     // MARK: Ends
@@ -109,12 +111,14 @@ final class PeerBoard: Sendable {
     // MARK: Workers
 
     /// A worker presents itself; returns what it had told before.
-    func greeted(_ hello: WorkerHello) -> (acknowledged: UInt64, reportedEpoch: UInt64?) {
+    func greeted(_ hello: WorkerHello) -> (
+        acknowledged: UInt64, reportedEpoch: UInt64?, hasTakenOver: Bool
+    ) {
         state.withLock { state in
             let index = Int(hello.ordinal)
             state.workers[index] = Worker(
                 pid: hello.pid, admin: hello.admin, acknowledgedVerdicts: state.acknowledged[index])
-            return (state.acknowledged[index], state.reportedEpochs[index])
+            return (state.acknowledged[index], state.reportedEpochs[index], state.hasTakenOver[index])
         }
     }
 
@@ -123,7 +127,8 @@ final class PeerBoard: Sendable {
         state.withLock { state in
             let index = Int(report.ordinal)
             guard state.workers.indices.contains(index), var worker = state.workers[index], worker.pid == report.pid,
-                report.number > worker.lastReport else { return false }
+                report.number > worker.lastReport
+            else { return false }
             worker.lastReport = report.number
             worker.readEpoch = report.readEpoch
             worker.lowWater = report.lowWater
@@ -131,7 +136,10 @@ final class PeerBoard: Sendable {
             worker.acknowledgedVerdicts = max(worker.acknowledgedVerdicts, report.acknowledgedVerdicts)
             state.workers[index] = worker
             state.acknowledged[index] = worker.acknowledgedVerdicts
-            if let epoch = report.readEpoch { state.reportedEpochs[index] = max(state.reportedEpochs[index] ?? 0, epoch) }
+            state.hasTakenOver[index] = state.hasTakenOver[index] || report.hasTakenOver
+            if let epoch = report.readEpoch {
+                state.reportedEpochs[index] = max(state.reportedEpochs[index] ?? 0, epoch)
+            }
             return true
         }
     }

@@ -20,14 +20,17 @@ struct PeerEndpoints: Sendable {
     private func hello(_ request: Request) async throws -> Response {
         let hello = try await decode(WorkerHello.self, request)
         guard let welcome = core.welcome(hello) else {
-            return text(.conflict, "this router has \(core.map.workers) workers; start the worker with --workers \(core.map.workers)")
+            return text(
+                .conflict,
+                "this router has \(core.map.workers) workers; start the worker with --workers \(core.map.workers)")
         }
         return try json(welcome)
     }
 
     private func ends(_ request: Request) async throws -> Response {
         let query = request.uri.queryParameters
-        guard let facts = query["facts"].flatMap({ UInt64($0) }), let verdicts = query["verdicts"].flatMap({ UInt64($0) })
+        guard let facts = query["facts"].flatMap({ UInt64($0) }),
+            let verdicts = query["verdicts"].flatMap({ UInt64($0) })
         else { return text(.badRequest, "facts and verdicts must be numbers") }
         let known = PeerEnds(facts: facts, verdicts: verdicts, areFinal: query["final"] == "true")
         return try json(await core.board.ends(beyond: known, atMost: .seconds(10)))

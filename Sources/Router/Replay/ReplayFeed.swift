@@ -99,7 +99,8 @@ struct ReplayFeed {
         if let problem = core.merge.progress.failure { throw Failure(.disk, problem) }
         for worker in supervisor.current?.statuses ?? [] where worker.restarts > 5 {
             throw Failure(
-                .ended, "worker \(worker.ordinal) ends again and again (\(worker.lastExit ?? "no reason")); see its messages")
+                .ended,
+                "worker \(worker.ordinal) ends again and again (\(worker.lastExit ?? "no reason")); see its messages")
         }
     }
 }
@@ -133,7 +134,7 @@ struct ReplayDecoder {
             case .asReceived: CommitBody(payload: received, rows: batch.rows)
             case .rewritten(let bytes): CommitBody(payload: PayloadBytes(bytes), rows: batch.rows)
             }
-        } catch where error.kind == .noPoints {
+        } catch  where error.kind == .noPoints {
             return nil
         } catch {
             throw Failure(.badInput, "\(body.file) near point \(body.firstPoint) cannot be read: \(error.message)")

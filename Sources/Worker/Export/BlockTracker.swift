@@ -24,7 +24,8 @@ struct BlockTracker: Sendable {
     /// One more item of a block; its last one has `isLast`. Blocks come in rising order and do not interleave.
     mutating func opened(_ block: VerdictBlockID, isLast: Bool) {
         if open.last?.block != block {
-            precondition(open.last.map { $0.block < block && $0.isWhole } ?? true, "blocks must rise, each of them whole")
+            precondition(
+                open.last.map { $0.block < block && $0.isWhole } ?? true, "blocks must rise, each of them whole")
             open.append(Open(block: block))
         }
         let last = open.count - 1

@@ -215,7 +215,8 @@ extension FileTarget {
             try await NIOThreadPool.singleton.runIfActive { try parts.joinHours() }
         } catch {
             observer.retried(target: name, reason: "join")
-            logger.warning("cannot join parts into the hour's file", metadata: ["target": "\(name)", "error": "\(error)"])
+            logger.warning(
+                "cannot join parts into the hour's file", metadata: ["target": "\(name)", "error": "\(error)"])
         }
     }
 

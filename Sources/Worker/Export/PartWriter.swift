@@ -59,7 +59,8 @@ struct PartWriter: Sendable {
     mutating func end(_ block: VerdictBlockID) { count(block) }
 
     /// Takes over what another writer wrote, into a file with more room for the header.
-    init(copying other: PartWriter, to descriptor: Int32, number: UInt64, headerBytes: Int, disk: any ExportDisk) throws {
+    init(copying other: PartWriter, to descriptor: Int32, number: UInt64, headerBytes: Int, disk: any ExportDisk) throws
+    {
         self.init(descriptor: descriptor, number: number, headerBytes: headerBytes)
         let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 20, alignment: 16)
         defer { buffer.deallocate() }

@@ -8,7 +8,9 @@ import Testing
 @Suite struct DatawayTargetTests {
     private let recorder = Recorder()
 
-    private func fanOut(port: Int, isGzip: Bool = false, requestTimeout: TimeAmount = .seconds(30)) throws -> ExportFanOut {
+    private func fanOut(port: Int, isGzip: Bool = false, requestTimeout: TimeAmount = .seconds(30)) throws
+        -> ExportFanOut
+    {
         let address = try DatawayAddress("http://127.0.0.1:\(port)?token=tkn_secret&x=1")
         let transport = HTTPDatawayTransport(
             address: address, connections: DatawayTarget.requestsMax, connectTimeout: .seconds(2),

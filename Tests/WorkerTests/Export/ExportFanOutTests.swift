@@ -67,7 +67,10 @@ struct GatedTransport: DatawayTransport {
             await fanOut.submit(makeBatch(block: block, ids: block * 10..<block * 10 + 10))
         }
         let recorder = recorder
-        #expect(await eventually { recorder.spans("good") == 200 && recorder.spans("refusing", .dropped(.status(401))) == 200 })
+        #expect(
+            await eventually {
+                recorder.spans("good") == 200 && recorder.spans("refusing", .dropped(.status(401))) == 200
+            })
         #expect(good.queue.acknowledged == VerdictBlockID(20))
         #expect(failing.queue.acknowledged == nil)
         await fanOut.close(grace: .milliseconds(50))

@@ -101,7 +101,8 @@ import Testing
 
     @Test func headersSurviveTheirLineAndGarbageDoesNot() throws {
         let header = PartHeader(
-            log: "a\"b\n", worker: 3, part: 7, hour: "20260102T03", firstBlock: 1, lastBlock: 2, firstEpoch: 9, spans: 4,
+            log: "a\"b\n", worker: 3, part: 7, hour: "20260102T03", firstBlock: 1, lastBlock: 2, firstEpoch: 9,
+            spans: 4,
             pairs: [[1, 9, 1, 2]])
         let line = try header.line(paddedTo: 1000)
         #expect(line.count == 1000 && line.last == 0x0A && !line.dropLast().contains(0x0A))

@@ -131,12 +131,15 @@ final class KillingDisk: ExportDisk {
             wasKilled = disk.isKilled
 
             let second = Recorder()
-            let rest = blocks.filter { block in operation % 2 == 0 || fanOut.acknowledged.map { block.block > $0 } ?? true }
+            let rest = blocks.filter { block in
+                operation % 2 == 0 || fanOut.acknowledged.map { block.block > $0 } ?? true
+            }
             let reached = try await life(makeTarget(folder, second), rest, second)
             #expect(reached == rest.last?.block)
             #expect(isWhole(folder), "killed at operation \(operation)")
             #expect(second.spans("file") == rest.reduce(0) { $0 + $1.spans.count })
-            #expect(!names(folder).contains { $0.hasPrefix("part-") || $0.hasSuffix(".open") || $0.hasSuffix(".joining") })
+            #expect(
+                !names(folder).contains { $0.hasPrefix("part-") || $0.hasSuffix(".open") || $0.hasSuffix(".joining") })
             try? FileManager.default.removeItem(atPath: folder)
             operation += 1
         }
@@ -233,7 +236,8 @@ final class KillingDisk: ExportDisk {
         let folder = temporaryFolder()
         let recorder = Recorder()
         try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
-        try Data("not a header\n{\"id\":5}\n".utf8).write(to: URL(fileURLWithPath: folder + "/part-00000-0000000000.jsonl"))
+        try Data("not a header\n{\"id\":5}\n".utf8).write(
+            to: URL(fileURLWithPath: folder + "/part-00000-0000000000.jsonl"))
         let reached = try await life(makeTarget(folder, recorder), blocks, recorder)
         #expect(reached == VerdictBlockID(5))
         #expect(names(folder).contains(".bad-part-00000-0000000000.jsonl"))

@@ -47,7 +47,7 @@ extension SettingKey {
         "A trace closes when none of its spans arrived for this long.")
     public static let openWait = SettingKey(
         "open_wait", .linking, .both, .duration(.zero...(.seconds(86400))), "", rule: "3 × window",
-        "The same for a trace that still waits for the entry span of a process known to serve requests.")
+        "The same for a trace whose root still waits for its own entry, or for a caller known to report its calls.")
     public static let maxTraceAge = SettingKey(
         "max_trace_age", .linking, .both, .duration(.milliseconds(100)...(.seconds(86400))), "", rule: "6 × window",
         "A trace closes at this age even while spans arrive.")
@@ -56,7 +56,7 @@ extension SettingKey {
         "How long a closed trace is remembered, so that late spans and repeats still find it.")
     public static let routerWait = SettingKey(
         "router_wait", .linking, .router, .duration(.milliseconds(100)...(.seconds(3600))), "30s",
-        "How long a silent router holds up the closing of traces.")
+        "How long a silent router holds up the closing of traces; no effect while there is only one router.")
     public static let inferLinks = SettingKey(
         "infer_links", .linking, .both, .choice(InferLinksSetting.names), "unique",
         rule: "unique; off with compat = datakit",

@@ -51,15 +51,18 @@ public struct WorkerWelcome: Codable, Sendable, Equatable {
     public var acknowledgedVerdicts: UInt64
     /// The newest epoch whose duplicates the router has already counted; nil: none.
     public var reportedEpoch: UInt64?
-    /// The first epoch that this run of the router counted itself; what is older the worker reports as taken over.
+    /// The first epoch that this run of the router counts itself; what is older the worker reports as taken over.
+    /// 0 when that is done.
     public var firstOwnEpoch: UInt64
+    /// End of the facts log when this run of the router began.
+    public var firstOwnPosition: UInt64
     /// A replay: files are written as parts to be joined, and need not survive a power cut.
     public var isReplay: Bool
 
     public init(
         dataDirectory: String, logIdentity: String, router: UInt16, firstPartition: UInt16, endPartition: UInt16,
         epochNanoseconds: Int, lateWindowEpochs: UInt64?, acknowledgedVerdicts: UInt64, reportedEpoch: UInt64?,
-        firstOwnEpoch: UInt64, isReplay: Bool
+        firstOwnEpoch: UInt64, firstOwnPosition: UInt64, isReplay: Bool
     ) {
         self.dataDirectory = dataDirectory
         self.logIdentity = logIdentity
@@ -71,6 +74,7 @@ public struct WorkerWelcome: Codable, Sendable, Equatable {
         self.acknowledgedVerdicts = acknowledgedVerdicts
         self.reportedEpoch = reportedEpoch
         self.firstOwnEpoch = firstOwnEpoch
+        self.firstOwnPosition = firstOwnPosition
         self.isReplay = isReplay
     }
 }
@@ -116,6 +120,8 @@ public struct WorkerReport: Codable, Sendable, Equatable {
     public var number: UInt64
     /// Every epoch up to this one has been read and its duplicates are in a report.
     public var readEpoch: UInt64?
+    /// What earlier runs of the router left is in this report or one before.
+    public var hasTakenOver: Bool
     /// Everything the worker owns below this position of the facts log has ended, and the payload position there.
     public var lowWater: UInt64
     public var lowWaterPayload: UInt64
@@ -124,13 +130,14 @@ public struct WorkerReport: Codable, Sendable, Equatable {
     public var lines: [Line]
 
     public init(
-        ordinal: UInt16, pid: Int32, number: UInt64, readEpoch: UInt64?, lowWater: UInt64, lowWaterPayload: UInt64,
-        acknowledgedVerdicts: UInt64, lines: [Line]
+        ordinal: UInt16, pid: Int32, number: UInt64, readEpoch: UInt64?, hasTakenOver: Bool, lowWater: UInt64,
+        lowWaterPayload: UInt64, acknowledgedVerdicts: UInt64, lines: [Line]
     ) {
         self.ordinal = ordinal
         self.pid = pid
         self.number = number
         self.readEpoch = readEpoch
+        self.hasTakenOver = hasTakenOver
         self.lowWater = lowWater
         self.lowWaterPayload = lowWaterPayload
         self.acknowledgedVerdicts = acknowledgedVerdicts

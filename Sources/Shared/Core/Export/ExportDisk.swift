@@ -39,7 +39,8 @@ public struct SystemDisk: ExportDisk {
 
     private func fail(_ what: String, _ path: String) -> Failure {
         let reason = String(cString: strerror(errno))
-        return Failure(.disk, "cannot \(what) \(path): \(reason); check the space, the owner and the mode of the folder")
+        return Failure(
+            .disk, "cannot \(what) \(path): \(reason); check the space, the owner and the mode of the folder")
     }
 
     public func makeFolder(_ path: String) throws {
@@ -96,7 +97,9 @@ public struct SystemDisk: ExportDisk {
         }
     }
 
-    public func read(into buffer: UnsafeMutableRawBufferPointer, from descriptor: Int32, at offset: UInt64) throws -> Int {
+    public func read(into buffer: UnsafeMutableRawBufferPointer, from descriptor: Int32, at offset: UInt64) throws
+        -> Int
+    {
         while true {
             let count = pread(descriptor, buffer.baseAddress, buffer.count, off_t(offset))
             if count < 0 && errno == EINTR { continue }

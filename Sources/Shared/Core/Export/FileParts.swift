@@ -228,7 +228,7 @@ extension FileParts {
         return try headers + completeParts().map(\.header)
     }
 
-    /// The complete parts in the order of (epoch, worker, part). One with an unreadable header is set aside as `.bad-…`.
+    /// The complete parts in the order of (epoch, worker, part). One with an unreadable header is set aside (`.bad-…`).
     private func completeParts() throws -> [(name: PartName, header: PartHeader)] {
         var parts: [(name: PartName, header: PartHeader)] = []
         for text in try disk.names(inFolder: folder) {

@@ -6,7 +6,9 @@ public enum LineWriter {
     public static let pieceBytes = 65_536
 
     /// The pieces of `bytes`, each of at most `pieceBytes` and ending at a line end where the lines allow it.
-    public static func pieces(of bytes: UnsafeRawBufferPointer, _ body: (UnsafeRawBufferPointer) throws -> Void) rethrows {
+    public static func pieces(of bytes: UnsafeRawBufferPointer, _ body: (UnsafeRawBufferPointer) throws -> Void)
+        rethrows
+    {
         var from = 0
         while from < bytes.count {
             var end = min(from + pieceBytes, bytes.count)

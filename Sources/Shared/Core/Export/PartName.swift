@@ -58,7 +58,9 @@ struct JoiningName: Equatable, Sendable {
     init?(_ text: String) {
         guard text.hasPrefix("."), text.hasSuffix(".joining") else { return nil }
         let pieces = text.dropFirst().dropLast(".joining".count).split(separator: "@")
-        guard pieces.count == 3, let part = PartName(String(pieces[0])), let length = UInt64(pieces[2]) else { return nil }
+        guard pieces.count == 3, let part = PartName(String(pieces[0])), let length = UInt64(pieces[2]) else {
+            return nil
+        }
         self.init(part: part, hour: String(pieces[1]), length: length)
         guard text == self.text else { return nil }
     }

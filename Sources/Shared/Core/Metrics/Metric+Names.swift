@@ -40,9 +40,6 @@ public enum Metric {
         "log_sync_seconds", .histogram, unit: .seconds, buckets: latencyBuckets,
         "Time of one fdatasync of the span log.")
     public static let logBytes = MetricDefinition("log_bytes", .gauge, unit: .bytes, "Bytes that the span log holds.")
-    public static let logLag = MetricDefinition(
-        "log_lag_seconds", .gauge, unit: .seconds, labels: ["partition"],
-        "Age of the oldest facts of the partition that its owner has not read.")
 
     // Ledger
     public static let spansDropped = MetricDefinition(
@@ -74,9 +71,6 @@ public enum Metric {
         "partial_graph_bytes_total", .counter, unit: .bytes, "Bytes of partial graphs published, compressed.")
     public static let mergeSeconds = MetricDefinition(
         "merge_seconds", .histogram, unit: .seconds, buckets: latencyBuckets, "Time of one final merge step.")
-    public static let verdictLatency = MetricDefinition(
-        "verdict_latency_seconds", .histogram, unit: .seconds, buckets: verdictBuckets,
-        "Log time from the last span of a trace to its verdict.")
 
     // Export
     public static let exportQueueBytes = MetricDefinition(
@@ -99,9 +93,6 @@ public enum Metric {
         "worker_restarts_total", .counter, labels: ["ordinal"], "Times the router started a worker again.")
     public static let workersRunning = MetricDefinition(
         "workers_running", .gauge, "Worker processes that run at this moment.")
-    public static let clockSkew = MetricDefinition(
-        "router_clock_skew_seconds", .gauge, unit: .seconds, labels: ["router"],
-        "Difference between the newest mark of a router and that of the merger.")
     public static let invariantViolations = MetricDefinition(
         "invariant_violations_total", .counter, labels: ["name"], "Broken invariants; must stay 0.")
     public static let leader = MetricDefinition("leader", .gauge, "1 in the process that merges, else 0.")
@@ -112,21 +103,16 @@ public enum Metric {
     public static let all: [MetricDefinition] = [
         httpRequests, connections, connectionsRefused, bodies, bodyBytes, agentErrors, spansAccepted,
         spansPassedThrough, ingestQueueBytes, ingestWait, commits, commitSpans, commitFailures, logSync, logBytes,
-        logLag, spansDropped, spansExported, spansHeld, duplicateSpans, spanIDConflicts, edges, edgesRefused,
-        openSpans, traces, lateSpans, partialGraphBytes, mergeSeconds, verdictLatency, exportQueueBytes, exportRetries,
+        spansDropped, spansExported, spansHeld, duplicateSpans, spanIDConflicts, edges, edgesRefused,
+        openSpans, traces, lateSpans, partialGraphBytes, mergeSeconds, exportQueueBytes, exportRetries,
         exportRequests, beyondDataUsage, stageCPU,
-        workerRestarts, workersRunning, clockSkew, invariantViolations, leader, partitionOwner,
+        workerRestarts, workersRunning, invariantViolations, leader, partitionOwner,
     ]
 
     /// 100 µs to 10 s.
     static let latencyBuckets: [UInt64] = [
         100_000, 300_000, 1_000_000, 3_000_000, 10_000_000, 30_000_000, 100_000_000, 300_000_000, 1_000_000_000,
         3_000_000_000, 10_000_000_000,
-    ]
-    /// 0.5 s to 4 minutes: verdicts wait for windows.
-    static let verdictBuckets: [UInt64] = [
-        500_000_000, 1_000_000_000, 2_000_000_000, 5_000_000_000, 10_000_000_000, 20_000_000_000, 30_000_000_000,
-        60_000_000_000, 120_000_000_000, 240_000_000_000,
     ]
     /// 1 to 262,144 things.
     static let countBuckets: [UInt64] = [1, 16, 64, 256, 1_024, 4_096, 16_384, 65_536, 262_144]

@@ -2,8 +2,8 @@ import Linking
 
 /// Writes kept spans: the original bytes of a point, minus the fields a verdict replaces, plus what it says.
 ///
-/// The hot path of exporting: 3500 to 4100 instructions a point as protobuf (callgrind, release). Holds scratch memory that is reused, so it
-/// belongs to one thread at a time. O(bytes of the point).
+/// The hot path of exporting: 3500 to 4100 instructions a point as protobuf (callgrind, release). Holds scratch memory
+/// that is reused, so it belongs to one thread at a time. O(bytes of the point).
 public struct PointSplicer {
     public let rules: ExportRules
     /// What stays of the original point, as ranges; reused.

@@ -2,8 +2,8 @@ import Linking
 
 /// Reads link facts out of `PBPoints` bodies by walking their bytes: no object a field, no copy, no `String`.
 ///
-/// The hot path of the router: 4050 to 4500 instructions a point of 29 to 32 fields (callgrind, release). Bytes are never trusted: a length
-/// that does not fit ends the point (or the body) it stands in, and nothing else.
+/// The hot path of the router: 4050 to 4500 instructions a point of 29 to 32 fields (callgrind, release). Bytes are
+/// never trusted: a length that does not fit ends the point (or the body) it stands in, and nothing else.
 public struct PointWalker: Sendable {
     /// What to do with what is read.
     public let rules: IngestRules
