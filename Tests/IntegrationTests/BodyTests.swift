@@ -85,7 +85,7 @@ extension Integration {
             let answer = try post(router, body, type, encoding: encoding)
             #expect(answer.status == 200 && answer.body.isEmpty, "\(answer.text)")
             try await router.settles(accepted: UInt64(spans))
-            let found = try router.spans()
+            let found = try await router.spans()
             try await router.run.stop()
             return found
         }
@@ -120,7 +120,7 @@ extension Integration {
             let answer = try post(router, Array(lines.joined(separator: "\n").utf8), "text/plain")
             #expect(answer.status == 200)
             try await router.settles(accepted: 157)
-            #expect(try router.spans().count == 157)
+            #expect(try await router.spans().count == 157)
             #expect(try router.metric("spans_dropped_total") == 1)
             let page = try RawHTTP.get(router.agents, "/metrics").text
             #expect(page.contains("reason=\"malformed_point\""))
@@ -136,7 +136,7 @@ extension Integration {
             let answer = try post(router, [0x0A, 0x03, 0x0A, 0x7F, 0x41] + bytes, Self.protobuf)
             #expect(answer.status == 200)
             try await router.settles(accepted: 157)
-            #expect(try router.spans().count == 157)
+            #expect(try await router.spans().count == 157)
             #expect(try router.metric("spans_dropped_total") == 1)
             try await router.run.stop()
         }

@@ -20,9 +20,6 @@ extension Integration {
             Mistake(arguments: ["replay", "--local", "--out", "-", "/nowhere.pb"], status: 66, says: "/nowhere.pb"),
             Mistake(arguments: ["run", "--window", "banana"], status: 78, says: "window = banana"),
             Mistake(arguments: ["check", "--sampling-rate", "2"], status: 78, says: "sampling_rate"),
-            Mistake(
-                arguments: ["replay", "--to", "http://127.0.0.1:1", Product.fixtures + "/real/dd-pool"], status: 69,
-                says: "127.0.0.1:1"),
         ]
 
         @Test("a mistake ends with its status and a sentence", arguments: mistakes)

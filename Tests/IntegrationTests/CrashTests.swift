@@ -23,8 +23,8 @@ extension Integration {
         }
 
         /// Every accepted span is exported, and nothing is exported twice.
-        private func expectOnce(_ accepted: Set<String>, _ router: LiveRouter) throws {
-            let spans = try router.spans()
+        private func expectOnce(_ accepted: Set<String>, _ router: LiveRouter) async throws {
+            let spans = try await router.spans()
             let counts = Dictionary(grouping: spans, by: { SpanBodies.key($0) }).mapValues(\.count)
             let lost = accepted.filter { counts[$0] == nil }
             let twice = counts.filter { $0.value > 1 }
@@ -46,7 +46,7 @@ extension Integration {
             accepted.formUnion(try await post(bodies, count / 2..<count, to: router))
             #expect(accepted.count == 5486, "the router takes spans while a worker is away")
             try await router.settles(accepted: 5486)
-            try expectOnce(accepted, router)
+            try await expectOnce(accepted, router)
             let status = try router.status()
             #expect(status.workers.map(\.restarts).reduce(0, +) == 1)
             #expect(status.workers.allSatisfy { $0.state == "running" })
@@ -68,7 +68,7 @@ extension Integration {
             let accepted = try await posting.value
             #expect(accepted.count == bodies.spans)
             try await router.settles(accepted: UInt64(bodies.spans))
-            try expectOnce(accepted, router)
+            try await expectOnce(accepted, router)
             try await router.run.stop()
         }
 
@@ -82,9 +82,8 @@ extension Integration {
             let second = try await LiveRouter(folder: first.folder)
             accepted.formUnion(try await post(bodies, count / 2..<count, to: second))
             #expect(accepted.count == 5486)
-            try await second.settles(accepted: 0)
             try await settled(second, spans: accepted.count)
-            try expectOnce(accepted, second)
+            try await expectOnce(accepted, second)
             #expect(try second.metric("invariant_violations_total") == 0)
             try await second.run.stop()
         }
@@ -104,7 +103,7 @@ extension Integration {
             }
             #expect(accepted.count == bodies.spans)
             try await settled(router, spans: accepted.count)
-            try expectOnce(accepted, router)
+            try await expectOnce(accepted, router)
             try await router.run.stop()
         }
 
@@ -117,10 +116,14 @@ extension Integration {
             #expect(haveEnded, "workers live on without their router")
         }
 
-        /// Waits until so many spans were exported and no line is added any more.
+        /// Waits until nothing is held and so many spans are there, and then for a repeat that would come late.
         private func settled(_ router: LiveRouter, spans: Int) async throws {
-            _ = try await becomes(true, within: 40) { try router.lines().count >= spans }
-            // A repeat would come with the next closing.
+            try await router.settles(accepted: 0)
+            let isThere = try await becomes(true, within: 10) {
+                try await Task.sleep(for: .milliseconds(300))
+                return try router.lines().count >= spans
+            }
+            #expect(isThere, "nothing is held, but spans are missing")
             try await Task.sleep(for: .seconds(3))
             try await router.settles(accepted: 0)
         }

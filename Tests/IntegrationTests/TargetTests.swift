@@ -60,7 +60,7 @@ extension Integration {
             try await router.settles(accepted: 157)
             let sent = sink.requests.reduce(0) { $0 + (Int($1.headers["x-points"] ?? "") ?? 0) }
             #expect(sent == 157)
-            #expect(try router.spans().count == 157)
+            #expect(try await router.spans().count == 157)
             #expect(try router.status().spansExported.count == 2)
             try await router.run.stop()
         }

@@ -50,10 +50,10 @@ extension Parity {
         @Test("workers, flow key and partitions change nothing: the sorted output is the same to the byte")
         func shapeChangesNothing() async throws {
             let set = Product.fixtures + "/real/nginx-dnat"
-            let wanted = try await Replay.run(["--sampling-rate", "1", "--workers", "1"], [set]).sortedLines
+            let wanted = try await Replay.run(["--sampling-rate", "1", "--workers", "1"], [set]).lines
             #expect(wanted.count == 5914)
             for shape in Self.shapes {
-                let found = try await Replay.run(["--sampling-rate", "1"] + shape, [set]).sortedLines
+                let found = try await Replay.run(["--sampling-rate", "1"] + shape, [set]).lines
                 #expect(found == wanted, "\(shape.joined(separator: " "))")
             }
         }

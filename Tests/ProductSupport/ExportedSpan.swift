@@ -11,8 +11,7 @@ public struct ExportedSpan: Sendable {
     public var isLate: Bool
     /// `req_seq/resp_seq/direction`: what a span is known by over several runs.
     public var identity: String
-    /// The line with its fields in the order of their names.
-    public var canonical: String
+    private let line: Data
     /// Every field as text; integers in decimal.
     public var fields: [String: String]
 
@@ -21,8 +20,7 @@ public struct ExportedSpan: Sendable {
             throw Problem("an exported line is no JSON object: \(String(decoding: line, as: UTF8.self))")
         }
         fields = object.mapValues { "\($0)" }
-        let sorted = try JSONSerialization.data(withJSONObject: object, options: [.sortedKeys, .withoutEscapingSlashes])
-        canonical = String(decoding: sorted, as: UTF8.self)
+        self.line = Data(line)
         spanID = fields["span_id"] ?? ""
         ebpfTraceID = fields["ebpf_trace_id"] ?? ""
         ebpfParentID = fields["ebpf_parent_id"] ?? ""
@@ -31,6 +29,14 @@ public struct ExportedSpan: Sendable {
         evidence = fields["link_evidence"]
         isLate = fields["late"] != nil
         identity = [fields["req_seq"] ?? "", fields["resp_seq"] ?? "", fields["direction"] ?? ""].joined(separator: "/")
+    }
+
+    /// The line with its fields in the order of their names.
+    public var canonical: String {
+        guard let object = try? JSONSerialization.jsonObject(with: line),
+            let sorted = try? JSONSerialization.data(
+                withJSONObject: object, options: [.sortedKeys, .withoutEscapingSlashes]) else { return "" }
+        return String(decoding: sorted, as: UTF8.self)
     }
 
     /// All lines of a JSON lines file.

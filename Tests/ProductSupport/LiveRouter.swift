@@ -94,5 +94,13 @@ public final class LiveRouter: Sendable {
         return lines
     }
 
-    public func spans() throws -> [ExportedSpan] { try lines().map { try ExportedSpan(line: Data($0.utf8)) } }
+    /// All exported spans, once no part waits for being joined any more.
+    public func spans() async throws -> [ExportedSpan] {
+        let traces = folder.file("traces")
+        _ = try await becomes(true, within: 10) {
+            let names = try FileManager.default.contentsOfDirectory(atPath: traces)
+            return !names.contains { $0.hasPrefix("part-") || $0.hasSuffix(".joining") }
+        }
+        return try lines().map { try ExportedSpan(line: Data($0.utf8)) }
+    }
 }
