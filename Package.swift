@@ -104,6 +104,12 @@ let package = Package(
                 .product(name: "SwiftProtobuf", package: "swift-protobuf"),
             ],
             swiftSettings: ours),
+        // Starts, feeds and stops the real executables; for the two test targets below.
+        .target(name: "ProductSupport", path: "Tests/ProductSupport", swiftSettings: ours),
+        .testTarget(name: "ParityTests", dependencies: ["ProductSupport", "Router", "Worker"], swiftSettings: ours),
+        .testTarget(
+            name: "IntegrationTests", dependencies: ["ProductSupport", "Shared", "Router", "Worker"],
+            swiftSettings: ours),
         .testTarget(
             name: "RouterTests",
             dependencies: ["Router", .product(name: "HummingbirdTesting", package: "hummingbird")],

@@ -88,8 +88,10 @@ struct LocalReplay {
         for line in core.accounts.lines {
             if let reason = line.reason { summary.dropped[reason, default: 0] += Int(clamping: line.count) }
         }
-        let rejected = spansIn - Int(clamping: core.accounts.accepted)
-        if rejected > 0 { summary.dropped["not_accepted", default: 0] += rejected }
+        for reason in PointDropReason.allCases {
+            let count = core.metrics.counter(Metric.spansDropped, "ingest", reason.rawValue).value
+            if count > 0 { summary.dropped[reason.rawValue, default: 0] += Int(clamping: count) }
+        }
         let statistics = core.merge.progress.statistics
         summary.traces = Int(clamping: statistics.tracesKept)
         for evidence in LinkEvidence.allCases where evidence != .none {
