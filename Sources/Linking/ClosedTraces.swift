@@ -73,10 +73,9 @@ struct ClosedTraces: ~Copyable {
         }
 
         mutating func addDropped(_ key: UInt64) {
-            if !hasDropped(key) {
-                let (hash, fingerprint) = Self.fingerprint(key)
-                dropped.insert(hash, fingerprint)
-            }
+            let (hash, fingerprint) = Self.fingerprint(key)
+            let slot = dropped.probe(hash) { $0 == fingerprint }
+            if slot.pointee.value == 0 { dropped.occupy(slot, hash, fingerprint) }
         }
 
         func hasDropped(_ key: UInt64) -> Bool {
@@ -85,10 +84,9 @@ struct ClosedTraces: ~Copyable {
             return dropped.find(hash) { $0 == fingerprint } != nil
         }
 
-        /// 63 bits of a hash of the key, in the two halves of a table's slot.
-        private static func fingerprint(_ key: UInt64) -> (hash: UInt32, fingerprint: UInt32) {
-            let hash = StableHash.of(key)
-            return (UInt32(truncatingIfNeeded: hash), UInt32(truncatingIfNeeded: hash >> 33))
+        /// 63 bits of hashes of the key, in the two halves of a table's slot.
+        @inline(__always) private static func fingerprint(_ key: UInt64) -> (hash: UInt32, fingerprint: UInt32) {
+            (KeyTable.hash(key), UInt32(truncatingIfNeeded: (key &* 0xC2B2_AE3D_27D4_EB4F) &>> 33))
         }
     }
 
@@ -286,6 +284,9 @@ struct ClosedTraces: ~Copyable {
 
     /// Whether `takeOtherEnd` would find one.
     func hasOtherEnd(of end: NetEnd, datakitCompatible: Bool) -> Bool { otherEnd(of: end, datakitCompatible) != nil }
+
+    /// Asks the cache for the place where a dropped entry's thread key will go.
+    @inline(__always) func prefetchEntry(_ hash: UInt32) { generations[current].entries.dropped.prefetch(hash) }
 
     /// Asks the cache for what `hasOtherEnd` will look at.
     @inline(__always) func prefetchRequest(_ hash: UInt32) {

@@ -67,7 +67,7 @@ struct EntryTimeline {
     /// The answer to R4's question: with `latest` the open entry that began last.
     mutating func openEntries(at time: Int64, latest: Bool) -> ProcessIndex.Answer {
         settle()
-        let started = firstPlace { $0.start > time }
+        let started = firstAfter(time)
         guard let last = lastOpen(before: started, at: time) else { return .nobody }
         if let second = lastOpen(before: last, at: time) {
             let isTie = entries[second].start == entries[last].start && entries[second].end == entries[last].end
@@ -82,6 +82,23 @@ struct EntryTimeline {
         while low < high {
             let middle = (low + high) / 2
             if reached(entries[middle]) { high = middle } else { low = middle + 1 }
+        }
+        return low
+    }
+
+    /// The place of the first entry that began after `time`. Questions are mostly about the last moments: from the end,
+    /// in steps that double.
+    private func firstAfter(_ time: Int64) -> Int {
+        var high = entries.count
+        var step = 1
+        while high >= step, entries[high - step].start > time {
+            high -= step
+            step *= 2
+        }
+        var low = max(0, high - step)
+        while low < high {
+            let middle = (low + high) / 2
+            if entries[middle].start > time { high = middle } else { low = middle + 1 }
         }
         return low
     }

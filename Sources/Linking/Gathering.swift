@@ -44,7 +44,11 @@ struct Gathering: ~Copyable {
                     requests.prefetch(hash)
                     if spans[span].mate == SpanRecord.none { closed.prefetchRequest(hash) }
                 }
-                if spans[span].headsThread { threads.prefetch(KeyTable.hash(spans[span].threadKey)) }
+                if spans[span].headsThread {
+                    let hash = KeyTable.hash(spans[span].threadKey)
+                    threads.prefetch(hash)
+                    if spans[span].isEntry { closed.prefetchEntry(hash) }
+                }
                 members[cursors[place].place] = Assembly.Member(start: spans[span].start, span: span)
                 cursors[place].place += 1
                 cursors[place].span = next

@@ -205,22 +205,32 @@ public struct GraphMerge: ~Copyable {
     @inline(__always) private func prefetch(_ place: Int) {
         if place &+ 24 < staged.count {
             let record = staged.base + (place &+ 24)
+            spans.prefetchFree(24)
+            if !record.pointee.flags.contains(.incoming) { callers.prefetch(record.pointee.initiator) }
             if looksUpRequest(record) { requestTable.prefetch(record.pointee.group) }
             if record.pointee.threadKey != 0 { threadTable.prefetch(record.pointee.next) }
         }
-        if let other = firstFound(place &+ 16) { spans.prefetch(other) }
-        if let other = firstFound(place &+ 8) { groups.prefetch(spans[other].group) }
+        if let other = requestFound(place &+ 16) { spans.prefetch(other) }
+        if let other = requestFound(place &+ 8) { groups.prefetch(spans[other].group) }
+        if let other = threadFound(place &+ 15) { spans.prefetch(other) }
+        if let other = threadFound(place &+ 7) { groups.prefetch(spans[other].group) }
     }
 
     @inline(__always) private func looksUpRequest(_ record: UnsafeMutablePointer<SpanRecord>) -> Bool {
         record.pointee.mate == 0 && record.pointee.requestSequence != 0
     }
 
-    @inline(__always) private func firstFound(_ place: Int) -> UInt32? {
+    @inline(__always) private func requestFound(_ place: Int) -> UInt32? {
         guard place < staged.count else { return nil }
         let record = staged.base + place
-        if record.pointee.threadKey != 0, let other = threadTable.peek(record.pointee.next) { return other }
+        let partner = place &- Int(record.pointee.mate)
+        if partner < inserted.count { return inserted[partner] }
         return looksUpRequest(record) ? requestTable.peek(record.pointee.group) : nil
+    }
+
+    @inline(__always) private func threadFound(_ place: Int) -> UInt32? {
+        guard place < staged.count, staged[place].threadKey != 0 else { return nil }
+        return threadTable.peek(staged[place].next)
     }
 
     private mutating func commitIndex(_ commit: PartialGraphDecoder.Commit) -> UInt32 {

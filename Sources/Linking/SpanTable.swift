@@ -95,6 +95,11 @@ struct SpanTable: ~Copyable {
         ebpftrace_prefetch(record + 64)
     }
 
+    /// Asks for the record that the insertion after `ahead` others will take.
+    @inline(__always) func prefetchFree(_ ahead: Int) {
+        if free.count > ahead { prefetch(free[free.count &- 1 &- ahead]) }
+    }
+
     @inline(__always) subscript(_ index: UInt32) -> SpanRecord {
         unsafeAddress { UnsafePointer(pointer(index)) }
         nonmutating unsafeMutableAddress { pointer(index) }
