@@ -43,6 +43,8 @@ struct Assembly: ~Copyable {
     /// Edges that the rules did not make; counted when the group is decided.
     var refusals: [LinkingStatistics.Refusal] = []
     var walk = Column<UInt32>()
+    /// Rows of a trace that is dropped the short way.
+    var droppedRows = Column<VerdictBuilder.Row>()
 
     struct ClosedParent {
         enum Kind { case none, kept, dropped }

@@ -21,10 +21,20 @@ struct ByteReader {
             offset &+= 1
             return UInt64(first)
         }
-        return longVarint()
+        guard bytes.count &- offset >= 8 else { return longVarint() }
+        // Eight bytes at once: up to the first without the continuation bit, seven bits of each squeezed together.
+        let word = UInt64(littleEndian: bytes.loadUnaligned(fromByteOffset: offset, as: UInt64.self))
+        let ends = ~word & 0x8080_8080_8080_8080
+        guard ends != 0 else { return longVarint() }
+        var value = word & (ends ^ (ends &- 1)) & 0x7f7f_7f7f_7f7f_7f7f
+        value = (value & 0x007f_007f_007f_007f) | ((value & 0x7f00_7f00_7f00_7f00) &>> 1)
+        value = (value & 0x0000_3fff_0000_3fff) | ((value & 0x3fff_0000_3fff_0000) &>> 2)
+        value = (value & 0x0000_0000_0fff_ffff) | ((value & 0x0fff_ffff_0000_0000) &>> 4)
+        offset &+= (ends.trailingZeroBitCount &+ 1) &>> 3
+        return value
     }
 
-    private mutating func longVarint() -> UInt64? {
+    @inline(never) private mutating func longVarint() -> UInt64? {
         var value: UInt64 = 0
         var shift: UInt64 = 0
         while offset < bytes.count, shift < 64 {

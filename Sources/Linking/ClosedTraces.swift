@@ -53,6 +53,8 @@ struct ClosedTraces: ~Copyable {
         /// Of dropped traces: a table whose indexes are the other half of the key's hash.
         var dropped = KeyTable(minimumCapacity: 16)
 
+        var isEmpty: Bool { table.count == 0 && dropped.count == 0 }
+
         func find(_ key: UInt64) -> UInt32? {
             if table.count == 0 { return nil }
             return table.find(KeyTable.hash(key)) { records[Int($0)].key == key }
@@ -71,10 +73,9 @@ struct ClosedTraces: ~Copyable {
         }
 
         mutating func addDropped(_ key: UInt64) {
-            if !hasDropped(key) {
-                let (hash, fingerprint) = Self.fingerprint(key)
-                dropped.insert(hash, fingerprint)
-            }
+            let (hash, fingerprint) = Self.fingerprint(key)
+            let slot = dropped.probe(hash) { $0 == fingerprint }
+            if slot.pointee.value == 0 { dropped.occupy(slot, hash, fingerprint) }
         }
 
         func hasDropped(_ key: UInt64) -> Bool {
@@ -83,10 +84,9 @@ struct ClosedTraces: ~Copyable {
             return dropped.find(hash) { $0 == fingerprint } != nil
         }
 
-        /// 63 bits of a hash of the key, in the two halves of a table's slot.
-        private static func fingerprint(_ key: UInt64) -> (hash: UInt32, fingerprint: UInt32) {
-            let hash = StableHash.of(key)
-            return (UInt32(truncatingIfNeeded: hash), UInt32(truncatingIfNeeded: hash >> 33))
+        /// 63 bits of hashes of the key, in the two halves of a table's slot.
+        @inline(__always) private static func fingerprint(_ key: UInt64) -> (hash: UInt32, fingerprint: UInt32) {
+            (KeyTable.hash(key), UInt32(truncatingIfNeeded: (key &* 0xC2B2_AE3D_27D4_EB4F) &>> 33))
         }
     }
 
@@ -109,6 +109,8 @@ struct ClosedTraces: ~Copyable {
     private var freeTraces = Column<UInt32>()
     private let generations: GenerationRing
     private var current = 0
+    /// Whether any exit left its thread key: seldom, and then nobody has to look.
+    private var hasExitKeys = false
     private let lateWindow: UInt64
     private let candidateLimit: Int
 
@@ -152,6 +154,7 @@ struct ClosedTraces: ~Copyable {
             nodes += generations[place].nodes
             generations[place] = Generation()
         }
+        hasExitKeys = (0..<GenerationRing.count).contains { !generations[$0].exits.isEmpty }
         let length = max(1, lateWindow / Self.generationsPerWindow)
         let number = epoch / length
         current = Int(number % UInt64(GenerationRing.count))
@@ -204,7 +207,12 @@ struct ClosedTraces: ~Copyable {
 
     /// Leaves a thread key of a kept trace.
     mutating func add(_ record: ThreadRecord) {
-        if record.isEntry { generations[current].entries.add(record) } else { generations[current].exits.add(record) }
+        if record.isEntry {
+            generations[current].entries.add(record)
+        } else {
+            generations[current].exits.add(record)
+            hasExitKeys = true
+        }
     }
 
     /// Leaves a thread key of a dropped trace.
@@ -213,6 +221,7 @@ struct ClosedTraces: ~Copyable {
             generations[current].entries.addDropped(threadKey)
         } else {
             generations[current].exits.addDropped(threadKey)
+            hasExitKeys = true
         }
     }
 
@@ -242,6 +251,7 @@ struct ClosedTraces: ~Copyable {
     /// The closed entry (or first closed exit without entry) with this thread key; of a dropped trace when no kept one
     /// left the key.
     func thread(_ key: UInt64, isEntry: Bool) -> ThreadRecord? {
+        if !isEntry, !hasExitKeys { return nil }
         var best: ThreadRecord?
         var isDropped = false
         func look(_ keys: borrowing ThreadKeys) {
@@ -274,6 +284,14 @@ struct ClosedTraces: ~Copyable {
 
     /// Whether `takeOtherEnd` would find one.
     func hasOtherEnd(of end: NetEnd, datakitCompatible: Bool) -> Bool { otherEnd(of: end, datakitCompatible) != nil }
+
+    /// Asks the cache for the place where a dropped entry's thread key will go.
+    @inline(__always) func prefetchEntry(_ hash: UInt32) { generations[current].entries.dropped.prefetch(hash) }
+
+    /// Asks the cache for what `hasOtherEnd` will look at.
+    @inline(__always) func prefetchRequest(_ hash: UInt32) {
+        for place in 0..<GenerationRing.count { generations[place].requestTable.prefetch(hash) }
+    }
 
     private typealias Candidate = (rank: Int, difference: UInt64, id: SpanID, place: Int, index: UInt32)
 

@@ -40,10 +40,15 @@ struct EntryTimeline {
     private var removedCount = 0
     private var largest: [Int64] = []
     private var leaves = 0
+    /// The longest entry there ever was: what began longer ago cannot be open any more.
+    private var longest: UInt64 = 0
 
     var isEmpty: Bool { entries.count - removedCount + added.count == 0 }
 
-    mutating func add(_ entry: Entry) { added.append(entry) }
+    mutating func add(_ entry: Entry) {
+        added.append(entry)
+        longest = max(longest, UInt64(bitPattern: entry.end &- entry.start))
+    }
 
     /// Takes an entry out that was added before. O(log n), and the merge of what is new.
     mutating func remove(_ entry: Entry) {
@@ -62,7 +67,7 @@ struct EntryTimeline {
     /// The answer to R4's question: with `latest` the open entry that began last.
     mutating func openEntries(at time: Int64, latest: Bool) -> ProcessIndex.Answer {
         settle()
-        let started = firstPlace { $0.start > time }
+        let started = firstAfter(time)
         guard let last = lastOpen(before: started, at: time) else { return .nobody }
         if let second = lastOpen(before: last, at: time) {
             let isTie = entries[second].start == entries[last].start && entries[second].end == entries[last].end
@@ -81,11 +86,29 @@ struct EntryTimeline {
         return low
     }
 
+    /// The place of the first entry that began after `time`. Questions are mostly about the last moments: from the end,
+    /// in steps that double.
+    private func firstAfter(_ time: Int64) -> Int {
+        var high = entries.count
+        var step = 1
+        while high >= step, entries[high - step].start > time {
+            high -= step
+            step *= 2
+        }
+        var low = max(0, high - step)
+        while low < high {
+            let middle = (low + high) / 2
+            if entries[middle].start > time { high = middle } else { low = middle + 1 }
+        }
+        return low
+    }
+
     private func lastOpen(before limit: Int, at time: Int64) -> Int? {
         guard limit > 0 else { return nil }
         let block = (limit - 1) >> Self.blockBits
+        if isOver(limit - 1, at: time) { return nil }
         if let place = lastOpen(in: (block << Self.blockBits)..<limit, at: time) { return place }
-        guard block > 0 else { return nil }
+        guard block > 0, !isOver((block << Self.blockBits) - 1, at: time) else { return nil }
         // Climb until a left neighbour's subtree holds an open entry, then go down its right-most way.
         var place = leaves + block
         while place > 1 {
@@ -100,10 +123,16 @@ struct EntryTimeline {
         return nil
     }
 
+    /// True when neither the entry at `place`, which began before `time`, nor any earlier one can still be open.
+    @inline(__always) private func isOver(_ place: Int, at time: Int64) -> Bool {
+        UInt64(bitPattern: time &- entries[place].start) > longest
+    }
+
     @inline(__always) private func lastOpen(in range: Range<Int>, at time: Int64) -> Int? {
         var place = range.upperBound - 1
         while place >= range.lowerBound {
             if entries[place].end >= time { return place }
+            if isOver(place, at: time) { return nil }
             place -= 1
         }
         return nil

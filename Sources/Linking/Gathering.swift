@@ -20,7 +20,7 @@ struct Gathering: ~Copyable {
     /// tables that the spans will be taken out of.
     mutating func gather(
         _ batch: ArraySlice<UInt32>, groups: borrowing SpanGroups, spans: borrowing SpanTable,
-        requests: borrowing KeyTable, threads: borrowing KeyTable
+        requests: borrowing KeyTable, threads: borrowing KeyTable, closed: borrowing ClosedTraces
     ) {
         cursors.removeAll()
         ends.removeAll()
@@ -39,8 +39,16 @@ struct Gathering: ~Copyable {
                 let span = cursors[place].span
                 let next = spans[span].next
                 if next != SpanRecord.none { spans.prefetch(next) }
-                if spans[span].headsRequest { requests.prefetch(KeyTable.hash(spans[span].requestSequence)) }
-                if spans[span].headsThread { threads.prefetch(KeyTable.hash(spans[span].threadKey)) }
+                if spans[span].headsRequest {
+                    let hash = KeyTable.hash(spans[span].requestSequence)
+                    requests.prefetch(hash)
+                    if spans[span].mate == SpanRecord.none { closed.prefetchRequest(hash) }
+                }
+                if spans[span].headsThread {
+                    let hash = KeyTable.hash(spans[span].threadKey)
+                    threads.prefetch(hash)
+                    if spans[span].isEntry { closed.prefetchEntry(hash) }
+                }
                 members[cursors[place].place] = Assembly.Member(start: spans[span].start, span: span)
                 cursors[place].place += 1
                 cursors[place].span = next

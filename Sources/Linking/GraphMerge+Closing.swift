@@ -86,10 +86,15 @@ extension GraphMerge {
         var from = 0
         while from < ready.count {
             let batch = ready[from..<min(ready.count, from + Gathering.groupsAtOnce)]
-            gathering.gather(batch, groups: groups, spans: spans, requests: requestTable, threads: threadTable)
+            gathering.gather(
+                batch, groups: groups, spans: spans, requests: requestTable, threads: threadTable,
+                closed: closed)
             for (place, group) in batch.enumerated() {
                 let range = gathering.range(of: place)
                 let members = gathering.members.base + range.lowerBound
+                if !groups[group].isIrregular, closesSimply,
+                    closeSimply(group, members, range.count, into: &verdict, isFinal: isFinal) { continue }
+                groups[group].isIrregular = true
                 assembly.members.removeAll()
                 assembly.members.append(contentsOf: UnsafeBufferPointer(start: members, count: range.count))
                 close(group, into: &verdict, isFinal: isFinal)
@@ -148,7 +153,9 @@ extension GraphMerge {
             of: record.process, at: record.kernelTime, latest: options.inferredLinks == .latest)
         if case .one(let node) = answer, !processes.entries[Int(node)].isClosed {
             let other = spans[processes.entries[Int(node)].span].group
-            schedule(groups.union(record.group, other, spans: spans))
+            let joined = groups.union(record.group, other, spans: spans)
+            groups[joined].isIrregular = true
+            schedule(joined)
         }
         return answer != .nobody && options.inferredLinks == .unique
     }

@@ -13,10 +13,10 @@ extension GraphMerge {
         }
         for trace in assembly.traces.indices { decide(trace, into: &verdict) }
         statistics.count(assembly.refusals)
-        release(group)
+        release(group, assembly.members.base, assembly.members.count)
     }
 
-    private func mayStillWait(_ group: UInt32) -> Bool {
+    func mayStillWait(_ group: UInt32) -> Bool {
         let state = groups[group]
         return watermark.number < state.lastEpoch &+ options.openWaitEpochs
             && watermark.number < state.firstEpoch &+ options.maxTraceAgeEpochs
@@ -84,7 +84,7 @@ extension GraphMerge {
             id = adoption.trace.map { closed.traces[Int($0)].id } ?? .none
             isKept = adoption.trace != nil
         } else {
-            id = ebpfTraceID(ofRoot: trace.firstRoot)
+            id = ebpfTraceID(of: assembly.members[Int(trace.firstRoot)].span)
             isKept = keeps(trace, id)
         }
         var closedTrace: UInt32?
@@ -107,8 +107,7 @@ extension GraphMerge {
         if let closedTrace { closed.dropIfUnused(closedTrace) }
     }
 
-    private func ebpfTraceID(ofRoot local: UInt32) -> TraceID {
-        let span = assembly.members[Int(local)].span
+    func ebpfTraceID(of span: UInt32) -> TraceID {
         let record = spans[span]
         if record.hasStrongNetKey || options.datakitCompatible {
             return EBPFTraceID.of(
@@ -259,7 +258,7 @@ extension GraphMerge {
 
     // MARK: Afterwards
 
-    private mutating func slot(of commit: UInt32, in verdict: inout VerdictBuilder) -> UInt32 {
+    @inline(__always) mutating func slot(of commit: UInt32, in verdict: inout VerdictBuilder) -> UInt32 {
         let record = commits[Int(commit)]
         if record.slot != Self.none, verdict.holds(record.slot, router: record.router, position: record.position) {
             return record.slot
@@ -270,9 +269,9 @@ extension GraphMerge {
     }
 
     /// Takes the spans of a decided group out of all tables.
-    private mutating func release(_ group: UInt32) {
-        for place in assembly.members.indices {
-            let member = assembly.members[place]
+    mutating func release(_ group: UInt32, _ members: UnsafeMutablePointer<Assembly.Member>, _ count: Int) {
+        for place in 0..<count {
+            let member = members[place]
             let record = spans[member.span]
             if record.headsRequest { requestTable.remove(KeyTable.hash(record.requestSequence), member.span) }
             if record.headsThread { threadTable.remove(KeyTable.hash(record.threadKey), member.span) }
@@ -290,7 +289,7 @@ extension GraphMerge {
         groups.remove(group)
     }
 
-    private mutating func releaseCommit(_ commit: UInt32) {
+    @inline(__always) private mutating func releaseCommit(_ commit: UInt32) {
         commits[Int(commit)].references -= 1
         guard commits[Int(commit)].references == 0 else { return }
         let record = commits[Int(commit)]

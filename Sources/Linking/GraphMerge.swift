@@ -55,7 +55,7 @@ public struct GraphMerge: ~Copyable {
     var closed: ClosedTraces
     var requestTable = KeyTable(minimumCapacity: 1024)
     var threadTable = KeyTable(minimumCapacity: 1024)
-    var commits: [CommitRecord] = []
+    var commits = Column<CommitRecord>()
     var freeCommits: [UInt32] = []
     var commitOf: [CommitKey: UInt32] = [:]
     var seen: [UInt64: Set<PieceKey>] = [:]
@@ -70,11 +70,18 @@ public struct GraphMerge: ~Copyable {
     var early: [UInt64: [[UInt8]]] = [:]
     /// Entries of decided groups, while `flush` still has others to decide.
     var leavingNodes: [UInt32] = []
-    var staged = Column<PartialGraphDecoder.Span>()
-    /// The span that each staged one became, for partners.
+    /// The records of the partial graph at work.
+    private var staged = Column<SpanRecord>()
+    /// The span that each staged one became, for partners; our number of each of its commits and threads.
     private var inserted = Column<UInt32>()
+    private var commitIndexes = Column<UInt32>()
+    private var threadIndexes = Column<UInt32>()
     var callers: KnownCallers
     var assembly = Assembly()
+    /// False: every group is closed by the general rules (tests compare both ways).
+    var closesSimply = true
+    /// Groups that were closed the short way.
+    var simpleGroups = 0
     var gathering = Gathering()
 
     public init(options: LinkingOptions = LinkingOptions(), limits: Limits = Limits()) {
@@ -107,10 +114,7 @@ public struct GraphMerge: ~Copyable {
 
     private mutating func stage(_ bytes: UnsafeRawBufferPointer) throws(CodecError) -> PartialGraphDecoder {
         var decoder = try PartialGraphDecoder(bytes)
-        staged.removeAll()
-        staged.reserve(decoder.spanCount + 1)
-        // The last slot is read into as well and stays unclaimed.
-        while try decoder.next(&staged.base[staged.count]) { staged.advance(by: 1) }
+        try decoder.readAll(into: &staged)
         return decoder
     }
 
@@ -129,29 +133,29 @@ public struct GraphMerge: ~Copyable {
     }
 
     private mutating func insertStaged(_ decoder: borrowing PartialGraphDecoder) {
-        let epoch = decoder.header.epoch
+        let epoch = decoder.header.epoch.number
         hasNews = true
-        var commitIndexes: [UInt32] = []
-        commitIndexes.reserveCapacity(decoder.commits.count)
+        commitIndexes.removeAll()
         for commit in decoder.commits { commitIndexes.append(commitIndex(commit)) }
-        var threadIndexes = [UInt32](repeating: Self.none, count: decoder.threads.count)
+        threadIndexes.fill(Self.none, count: decoder.threads.count)
         inserted.removeAll()
-        // Three steps ahead of the insertion: the tables' slots, the spans they name, and those spans' groups.
-        let ahead = 24
+        inserted.reserve(staged.count)
         for place in staged.indices {
-            prefetch(place + ahead)
-            let (thread, back) = (Int(staged[place].thread), Int(staged[place].partner))
-            var process = Self.none
-            if thread > 0 {
-                if threadIndexes[thread - 1] == Self.none {
-                    threadIndexes[thread - 1] = processIndex(decoder.threads[thread - 1])
-                }
-                process = threadIndexes[thread - 1]
+            prefetch(place)
+            let record = staged.base + place
+            if record.pointee.process > 0 {
+                let thread = Int(record.pointee.process &- 1)
+                if threadIndexes[thread] == Self.none { threadIndexes[thread] = processIndex(decoder.threads[thread]) }
+                record.pointee.process = threadIndexes[thread]
+            } else {
+                record.pointee.process = Self.none
             }
-            inserted.append(
-                insert(
-                    staged[place].facts, epoch: epoch, commit: commitIndexes[Int(staged[place].commit)],
-                    row: staged[place].row, process: process, partner: back > 0 ? inserted[place - back] : nil))
+            record.pointee.commit = commitIndexes[Int(record.pointee.commit)]
+            if record.pointee.sparse > 0 {
+                record.pointee.sparse = spans.insertSparse(decoder.sparse[Int(record.pointee.sparse) - 1])
+            }
+            let back = Int(record.pointee.mate)
+            inserted.append(insert(record, epoch: epoch, partner: back > 0 ? inserted[place &- back] : Self.none))
         }
     }
 
@@ -167,8 +171,19 @@ public struct GraphMerge: ~Copyable {
                     scope: facts.scope, processID: facts.processID, threadID: facts.threadID,
                     isUserThread: facts.flags.contains(.userThread)))
         }
-        _ = insert(
-            facts, epoch: epoch, commit: commitIndex(key), row: address.row, process: process, partner: nil)
+        var record = SpanRecord.unread
+        (record.requestSequence, record.responseSequence) = (facts.requestSequence, facts.responseSequence)
+        (record.threadKey, record.kernelTime, record.start) = (facts.threadKey, facts.kernelTime, facts.start)
+        record.duration = facts.duration < 0 ? SpanRecord.noResponse : UInt32(clamping: facts.duration)
+        (record.flow, record.initiator, record.flags) = (facts.flow, facts.initiator, facts.flags)
+        (record.process, record.commit, record.row) = (process, commitIndex(key), address.row)
+        if !facts.flags.isDisjoint(with: [.hasApplication, .givenID, .passThrough]) {
+            let given = facts.flags.isDisjoint(with: [.givenID, .passThrough]) ? SpanID.none : facts.id
+            record.sparse = spans.insertSparse(SparseFacts(application: facts.application, givenID: given))
+        }
+        record.group = KeyTable.hash(facts.requestSequence)
+        record.next = KeyTable.hash(facts.threadKey)
+        _ = insert(&record, epoch: epoch.number, partner: Self.none)
     }
 
     private mutating func alreadyKnown(_ header: PartialGraphHeader) -> Insertion? {
@@ -186,22 +201,36 @@ public struct GraphMerge: ~Copyable {
         return nil
     }
 
+    /// Three steps ahead of the insertion: the tables' slots, the spans they name, and those spans' groups.
     @inline(__always) private func prefetch(_ place: Int) {
-        if place < staged.count {
-            let (sequence, key) = (staged[place].facts.requestSequence, staged[place].facts.threadKey)
-            if sequence != 0, staged[place].partner == 0 { requestTable.prefetch(KeyTable.hash(sequence)) }
-            if key != 0 { threadTable.prefetch(KeyTable.hash(key)) }
+        if place &+ 24 < staged.count {
+            let record = staged.base + (place &+ 24)
+            spans.prefetchFree(24)
+            if !record.pointee.flags.contains(.incoming) { callers.prefetch(record.pointee.initiator) }
+            if looksUpRequest(record) { requestTable.prefetch(record.pointee.group) }
+            if record.pointee.threadKey != 0 { threadTable.prefetch(record.pointee.next) }
         }
-        if let other = firstFound(place - 8) { spans.prefetch(other) }
-        if let other = firstFound(place - 16) { groups.prefetch(spans[other].group) }
+        if let other = requestFound(place &+ 16) { spans.prefetch(other) }
+        if let other = requestFound(place &+ 8) { groups.prefetch(spans[other].group) }
+        if let other = threadFound(place &+ 15) { spans.prefetch(other) }
+        if let other = threadFound(place &+ 7) { groups.prefetch(spans[other].group) }
     }
 
-    @inline(__always) private func firstFound(_ place: Int) -> UInt32? {
-        guard place >= 0, place < staged.count else { return nil }
-        let (sequence, key) = (staged[place].facts.requestSequence, staged[place].facts.threadKey)
-        if key != 0, let other = threadTable.peek(KeyTable.hash(key)) { return other }
-        guard sequence != 0, staged[place].partner == 0 else { return nil }
-        return requestTable.peek(KeyTable.hash(sequence))
+    @inline(__always) private func looksUpRequest(_ record: UnsafeMutablePointer<SpanRecord>) -> Bool {
+        record.pointee.mate == 0 && record.pointee.requestSequence != 0
+    }
+
+    @inline(__always) private func requestFound(_ place: Int) -> UInt32? {
+        guard place < staged.count else { return nil }
+        let record = staged.base + place
+        let partner = place &- Int(record.pointee.mate)
+        if partner < inserted.count { return inserted[partner] }
+        return looksUpRequest(record) ? requestTable.peek(record.pointee.group) : nil
+    }
+
+    @inline(__always) private func threadFound(_ place: Int) -> UInt32? {
+        guard place < staged.count, staged[place].threadKey != 0 else { return nil }
+        return threadTable.peek(staged[place].next)
     }
 
     private mutating func commitIndex(_ commit: PartialGraphDecoder.Commit) -> UInt32 {
@@ -230,81 +259,97 @@ public struct GraphMerge: ~Copyable {
                 isUserThread: thread.isUserThread))
     }
 
-    private mutating func insert(
-        _ facts: SpanFacts, epoch: Epoch, commit: UInt32, row: UInt32, process: UInt32, partner: UInt32?
+    /// Takes a staged record in (`SpanRecord.unread` says what its fields mean); `partner`: the span that the graph
+    /// says is the other end of its request.
+    @inline(__always) private mutating func insert(
+        _ staged: UnsafeMutablePointer<SpanRecord>, epoch: UInt64, partner: UInt32
     ) -> UInt32 {
-        var sparse: UInt32 = 0
-        if !facts.flags.isDisjoint(with: [.hasApplication, .givenID, .passThrough]) {
-            let given = facts.flags.isDisjoint(with: [.givenID, .passThrough]) ? SpanID.none : facts.id
-            sparse = spans.insertSparse(SparseFacts(application: facts.application, givenID: given))
-        }
-        let duration: UInt32 = facts.duration < 0 ? SpanRecord.noResponse : UInt32(clamping: facts.duration)
-        let span = spans.insert(
-            SpanRecord(
-                requestSequence: facts.requestSequence, responseSequence: facts.responseSequence,
-                threadKey: facts.threadKey, kernelTime: facts.kernelTime, start: facts.start, duration: duration,
-                flow: facts.flow, initiator: facts.initiator, process: process, commit: commit, row: row,
-                sparse: sparse, group: Self.none, next: Self.none, node: Self.none, flags: facts.flags))
-        commits[Int(commit)].references &+= 1
-        if process != Self.none { processes.retain(process) }
-        let hasEntry = join(span, facts, epoch: epoch.number, partner: partner)
-        noteProcess(span, epoch: epoch.number, hasEntry: hasEntry)
-        return span
-    }
-
-    /// Puts the span into the group of those with its `req_seq` or its thread key, and joins these groups.
-    /// True when an entry with its thread key is there already.
-    private mutating func join(_ span: UInt32, _ facts: SpanFacts, epoch: UInt64, partner: UInt32?) -> Bool {
+        let (requestHash, threadHash) = (staged.pointee.group, staged.pointee.next)
+        staged.pointee.group = Self.none
+        staged.pointee.next = Self.none
+        staged.pointee.mate = Self.none
+        let span = spans.insert(staged)
+        let record = spans.pointer(span)
+        commits[Int(record.pointee.commit)].references &+= 1
+        var isIrregular = !record.pointee.flags.isDisjoint(with: [.givenID, .passThrough])
         var group = Self.none
-        var hasEntry = false
-        if let partner {
+        if partner != Self.none {
             group = spans[partner].group
-        } else if facts.requestSequence != 0 {
-            let hash = KeyTable.hash(facts.requestSequence)
-            let sequence = facts.requestSequence
-            if let other = requestTable.find(hash, where: { spans[$0].requestSequence == sequence }) {
+            isIrregular = !pair(span, partner) || isIrregular
+        } else if record.pointee.requestSequence != 0 {
+            let sequence = record.pointee.requestSequence
+            let slot = requestTable.probe(requestHash) { spans.pointer($0).pointee.requestSequence == sequence }
+            if let other = slot.pointee.index {
                 group = spans[other].group
+                isIrregular = !pair(span, other) || isIrregular
             } else {
-                requestTable.insert(hash, span)
-                spans[span].headsRequest = true
+                requestTable.occupy(slot, requestHash, span)
+                record.pointee.headsRequest = true
             }
         }
-        if facts.threadKey != 0 {
-            let hash = KeyTable.hash(facts.threadKey)
-            let key = facts.threadKey
-            if let other = threadTable.find(hash, where: { spans[$0].threadKey == key }) {
-                let joined = spans[other].group
-                group = group == Self.none ? joined : groups.union(group, joined, spans: spans)
-                hasEntry = spans[other].isEntry
-                if facts.isEntry, !spans[other].isEntry {
-                    statistics.check(threadTable.replace(hash, other, with: span), "thread_table")
-                    spans[other].headsThread = false
-                    spans[span].headsThread = true
-                }
-            } else {
-                threadTable.insert(hash, span)
-                spans[span].headsThread = true
-            }
+        var hasEntry = false
+        if record.pointee.threadKey != 0 {
+            hasEntry = joinThread(span, record, threadHash, &group, &isIrregular)
         }
         if group == Self.none {
-            spans[span].group = groups.make(first: span, epoch: epoch)
-            group = spans[span].group
+            group = groups.make(first: span, epoch: epoch)
+            record.pointee.group = group
         } else {
             groups.add(span, to: group, epoch: epoch, spans: spans)
         }
+        if isIrregular { groups[group].isIrregular = true }
         schedule(group)
-        return hasEntry
+        noteProcess(span, record, epoch: epoch, hasEntry: hasEntry)
+        return span
     }
 
-    private mutating func noteProcess(_ span: UInt32, epoch: UInt64, hasEntry: Bool) {
-        let record = spans[span]
-        if !record.isIncoming, record.flags.contains(.hasFlow) { callers.note(record.initiator) }
-        guard record.process != Self.none else { return }
-        if record.isEntry {
-            processes.noteEntry(of: record.process, epoch: epoch)
-            guard infersLinks, record.flags.contains([.hasProcess, .hasKernelTime]) else { return }
-            spans[span].node = processes.addEntry(span: span, record: record)
-        } else if !hasEntry, canInfer(record) {
+    /// Joins `group` with that of the spans with the record's thread key; true when an entry is among them.
+    @inline(__always) private mutating func joinThread(
+        _ span: UInt32, _ record: UnsafeMutablePointer<SpanRecord>, _ hash: UInt32, _ group: inout UInt32,
+        _ isIrregular: inout Bool
+    ) -> Bool {
+        let key = record.pointee.threadKey
+        let slot = threadTable.probe(hash) { spans.pointer($0).pointee.threadKey == key }
+        guard let index = slot.pointee.index else {
+            threadTable.occupy(slot, hash, span)
+            record.pointee.headsThread = true
+            return false
+        }
+        let other = spans.pointer(index)
+        let joined = other.pointee.group
+        group = group == Self.none ? joined : groups.union(group, joined, spans: spans)
+        if other.pointee.isEntry {
+            isIrregular = isIrregular || record.pointee.isEntry
+            return true
+        }
+        if record.pointee.isEntry {
+            slot.pointee.value = span &+ 1
+            other.pointee.headsThread = false
+            record.pointee.headsThread = true
+        }
+        return false
+    }
+
+    /// Remembers that two spans have one `req_seq`; false when they are not the only ones.
+    @inline(__always) private func pair(_ span: UInt32, _ other: UInt32) -> Bool {
+        guard spans[other].mate == Self.none else { return false }
+        spans[other].mate = span
+        spans[span].mate = other
+        return true
+    }
+
+    @inline(__always) private mutating func noteProcess(
+        _ span: UInt32, _ record: UnsafeMutablePointer<SpanRecord>, epoch: UInt64, hasEntry: Bool
+    ) {
+        let flags = record.pointee.flags
+        if !flags.contains(.incoming), flags.contains(.hasFlow) { callers.note(record.pointee.initiator) }
+        guard record.pointee.process != Self.none else { return }
+        processes.retain(record.pointee.process)
+        if flags.contains(.entry) {
+            processes.noteEntry(of: record.pointee.process, epoch: epoch)
+            guard infersLinks, flags.contains([.hasProcess, .hasKernelTime]) else { return }
+            record.pointee.node = processes.addEntry(span: span, record: record.pointee)
+        } else if !hasEntry, canInfer(record.pointee) {
             newExits.append(span)
         }
     }

@@ -10,6 +10,8 @@ struct KeyTable: ~Copyable {
         var hash: UInt32
         /// Index + 1; 0: the slot is free.
         var value: UInt32
+
+        @inline(__always) var index: UInt32? { value == 0 ? nil : value &- 1 }
     }
 
     private(set) var count = 0
@@ -59,6 +61,25 @@ struct KeyTable: ~Copyable {
         return slot.value != 0 && slot.hash == hash ? slot.value &- 1 : nil
     }
 
+    /// The slot of the first index under `hash` for which `matches` is true, else the free one where it belongs, which
+    /// `occupy` then fills. Valid until the next change of the table.
+    @inline(__always) mutating func probe(
+        _ hash: UInt32, where matches: (UInt32) -> Bool
+    ) -> UnsafeMutablePointer<Slot> {
+        if (count &+ 1) &* 4 > (mask &+ 1) &* 3 { grow() }
+        var place = home(hash)
+        while slots[place].value != 0 {
+            if slots[place].hash == hash, matches(slots[place].value &- 1) { break }
+            place = (place &+ 1) & mask
+        }
+        return slots + place
+    }
+
+    @inline(__always) mutating func occupy(_ slot: UnsafeMutablePointer<Slot>, _ hash: UInt32, _ index: UInt32) {
+        slot.pointee = Slot(hash: hash, value: index &+ 1)
+        count &+= 1
+    }
+
     /// Puts `index` under `hash`, whatever else lies there.
     @inline(__always) mutating func insert(_ hash: UInt32, _ index: UInt32) {
         if (count &+ 1) &* 4 > (mask &+ 1) &* 3 { grow() }
@@ -106,7 +127,7 @@ struct KeyTable: ~Copyable {
         return nil
     }
 
-    private mutating func grow() {
+    @inline(never) private mutating func grow() {
         let old = slots
         let oldCount = mask &+ 1
         slots = Self.allocate(oldCount * 2)

@@ -1,3 +1,5 @@
+import CIntrinsics
+
 /// Which connection ends made calls that their own agent reported: an entry called from such an end has its caller's
 /// exit still to come.
 ///
@@ -45,6 +47,10 @@ struct KnownCallers: ~Copyable {
     @inline(__always) func note(_ initiator: UInt32) {
         let place = Int(initiator &>> (32 - Self.bits))
         current[place &>> 6] |= 1 &<< UInt64(place & 63)
+    }
+
+    @inline(__always) func prefetch(_ initiator: UInt32) {
+        ebpftrace_prefetch(current + Int(initiator &>> (32 - Self.bits + 6)))
     }
 
     /// Whether an exit came from this end not long ago.

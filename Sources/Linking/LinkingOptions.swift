@@ -58,6 +58,12 @@ public struct LinkingStatistics: Hashable, Sendable {
 
     public init() {}
 
+    mutating func countEdges(net: UInt64, netKey: UInt64, thread: UInt64) {
+        edges[Int(LinkEvidence.net.rawValue)] += net
+        edges[Int(LinkEvidence.netKey.rawValue)] += netKey
+        edges[Int(LinkEvidence.thread.rawValue)] += thread
+    }
+
     mutating func count(_ refusals: [Refusal]) {
         for refusal in refusals { refused[refusal, default: 0] += 1 }
     }

@@ -44,17 +44,31 @@ public struct PartialGraphDecoder: ~Copyable {
     public let commits: [Commit]
     public let spanCount: Int
 
-    private var reader: ByteReader
-    private let shapes: [(flags: SpanFlags, layout: SpanLayout)]
-    private var lastKernelTime = Column<Int64>()
-    private var lastOffset = Column<Int64>()
-    private var netFacts = Column<NetFacts>()
-    private var threadKeys = Column<UInt64>(capacity: 64)
-    private var commit = 0
-    private var spansOfCommit = 0
-    private var row: UInt32 = 0
-    private var skip = 0
-    private var ordinal = 0
+    struct Shape {
+        var flags: SpanFlags
+        var layout: SpanLayout
+    }
+
+    /// What the times of a service's spans are told as differences to.
+    struct Clock {
+        var kernelTime: Int64 = 0
+        var offset: Int64 = 0
+    }
+
+    var reader: ByteReader
+    var shapes = Column<Shape>()
+    /// By thread: place in `clocks`.
+    var services = Column<Int>()
+    var clocks = Column<Clock>()
+    var netFacts = Column<NetFacts>()
+    var threadKeys = Column<UInt64>(capacity: 64)
+    /// Facts that few spans have, of the spans read so far.
+    var sparse = Column<SparseFacts>(capacity: 1)
+    var commit = 0
+    var spansOfCommit = 0
+    var row: UInt32 = 0
+    var skip = 0
+    var ordinal = 0
 
     /// Reads header and dictionaries. The bytes must stay as they are until the last span is read.
     public init(_ bytes: UnsafeRawBufferPointer) throws(CodecError) {
@@ -66,10 +80,10 @@ public struct PartialGraphDecoder: ~Copyable {
         threads = frame.threads
         commits = frame.commits
         spanCount = frame.spanCount
-        shapes = frame.shapes
         reader = frame.reader
-        lastKernelTime.fill(0, count: frame.serviceCount + 1)
-        lastOffset.fill(0, count: frame.serviceCount + 1)
+        for shape in frame.shapes { shapes.append(shape) }
+        for thread in frame.threads { services.append(thread.service) }
+        clocks.fill(Clock(), count: frame.serviceCount + 1)
         netFacts = Column(capacity: frame.spanCount)
         row = frame.commits.first?.firstRow ?? 0
     }
@@ -79,7 +93,7 @@ public struct PartialGraphDecoder: ~Copyable {
         var header: PartialGraphHeader
         var serviceCount: Int
         var threads: [Thread]
-        var shapes: [(flags: SpanFlags, layout: SpanLayout)] = []
+        var shapes: [Shape] = []
         var commits: [Commit]
         var spanCount = 0
         var reader: ByteReader
@@ -95,7 +109,7 @@ public struct PartialGraphDecoder: ~Copyable {
                 guard let flags = reader.fixed(UInt16.self), let layout = reader.byte() else {
                     throw CodecError("partial graph: shapes are torn")
                 }
-                shapes.append((SpanFlags(rawValue: flags), SpanLayout(rawValue: layout)))
+                shapes.append(Shape(flags: SpanFlags(rawValue: flags), layout: SpanLayout(rawValue: layout)))
             }
             commits = try PartialGraphDecoder.readCommits(&reader)
             for commit in commits { spanCount += commit.spans }
@@ -190,128 +204,5 @@ public struct PartialGraphDecoder: ~Copyable {
                     spans: Int(spans), skipped: skipped))
         }
         return commits
-    }
-
-    /// The next span; `nil` after the last. Expected O(1).
-    public mutating func next() throws(CodecError) -> Span? {
-        var span = Span(facts: SpanFacts(), commit: 0, row: 0, thread: 0, partner: 0)
-        return try next(&span) ? span : nil
-    }
-
-    /// Reads the next span into `span`; false after the last.
-    @inline(__always) mutating func next(_ span: inout Span) throws(CodecError) -> Bool {
-        guard ordinal < spanCount else {
-            guard reader.remaining == 0 else { throw CodecError("partial graph: bytes after the last span") }
-            return false
-        }
-        while spansOfCommit == commits[commit].spans {
-            commit += 1
-            spansOfCommit = 0
-            row = commits[commit].firstRow
-            skip = 0
-        }
-        while skip < commits[commit].skipped.count, commits[commit].skipped[skip] == row {
-            row += 1
-            skip += 1
-        }
-        span = Span(facts: SpanFacts(), commit: UInt32(commit), row: row, thread: 0, partner: 0)
-        guard read(&span) else { throw CodecError("partial graph: span \(ordinal) is torn") }
-        row &+= 1
-        spansOfCommit += 1
-        ordinal += 1
-        return true
-    }
-
-    private mutating func read(_ span: inout Span) -> Bool {
-        guard let shape = reader.varint(), shape < UInt64(shapes.count) else { return false }
-        let (flags, layout) = shapes[Int(shape)]
-        span.facts.flags = flags
-        guard readNetFacts(&span, layout), readThreadKey(&span.facts, layout) else { return false }
-        if !flags.contains(.passThrough) {
-            guard readTimes(&span, layout) else { return false }
-        }
-        if !flags.isDisjoint(with: [.givenID, .passThrough]) {
-            guard let id = reader.fixed(UInt64.self), id != 0 else { return false }
-            span.facts.id = SpanID(id)
-        }
-        if flags.contains(.hasApplication) {
-            guard let low = reader.fixed(UInt64.self), let high = reader.fixed(UInt64.self),
-                let parent = reader.fixed(UInt64.self)
-            else { return false }
-            span.facts.application = ApplicationIDs(traceLow: low, traceHigh: high, parent: parent)
-        }
-        return true
-    }
-
-    @inline(__always) private mutating func readNetFacts(_ span: inout Span, _ layout: SpanLayout) -> Bool {
-        var net = NetFacts()
-        if layout.contains(.partner) {
-            guard let distance = reader.varint(), distance > 0, distance <= UInt64(ordinal) else { return false }
-            span.partner = UInt32(distance)
-            net = netFacts[ordinal - Int(distance)]
-        } else {
-            if layout.contains(.sequences) {
-                guard let first = reader.fixed(UInt64.self) else { return false }
-                net.requestSequence = first
-                if layout.contains(.wideSequences) {
-                    guard let second = reader.fixed(UInt64.self) else { return false }
-                    net.responseSequence = second
-                } else {
-                    net.requestSequence = first & 0xffff_ffff
-                    net.responseSequence = first >> 32
-                }
-            }
-            if layout.contains(.flow) {
-                guard let ends = reader.fixed(UInt64.self) else { return false }
-                net.flow = UInt32(truncatingIfNeeded: ends)
-                net.initiator = UInt32(truncatingIfNeeded: ends >> 32)
-            }
-        }
-        netFacts.append(net)
-        span.facts.requestSequence = net.requestSequence
-        span.facts.responseSequence = net.responseSequence
-        span.facts.flow = net.flow
-        span.facts.initiator = net.initiator
-        return true
-    }
-
-    @inline(__always) private mutating func readThreadKey(_ facts: inout SpanFacts, _ layout: SpanLayout) -> Bool {
-        if layout.contains(.newThreadKey) {
-            guard let key = reader.fixed(UInt64.self) else { return false }
-            threadKeys.append(key)
-            facts.threadKey = key
-        } else if layout.contains(.oldThreadKey) {
-            guard let distance = reader.varint(), distance < UInt64(threadKeys.count) else { return false }
-            facts.threadKey = threadKeys[threadKeys.count - 1 - Int(distance)]
-        }
-        return true
-    }
-
-    @inline(__always) private mutating func readTimes(_ span: inout Span, _ layout: SpanLayout) -> Bool {
-        var service = 0
-        if layout.contains(.process) {
-            guard let thread = reader.varint(), thread < UInt64(threads.count) else { return false }
-            span.thread = UInt32(thread) + 1
-            span.facts.scope = threads[Int(thread)].scope
-            span.facts.processID = threads[Int(thread)].processID
-            span.facts.threadID = threads[Int(thread)].threadID
-            service = threads[Int(thread)].service
-        }
-        if span.facts.flags.contains(.hasKernelTime) {
-            guard let difference = reader.zigzag() else { return false }
-            lastKernelTime[service] = lastKernelTime[service] &+ difference
-            span.facts.kernelTime = lastKernelTime[service]
-        }
-        guard let difference = reader.zigzag() else { return false }
-        lastOffset[service] = lastOffset[service] &+ difference
-        span.facts.start = lastOffset[service]
-        if span.facts.flags.contains(.hasKernelTime) {
-            span.facts.start = span.facts.start &+ span.facts.kernelTime / 1000
-        }
-        if span.facts.isEntry {
-            guard let duration = reader.varint(), duration < UInt64(UInt32.max) else { return false }
-            span.facts.duration = Int64(duration) - 1
-        }
-        return true
     }
 }

@@ -12,6 +12,9 @@ struct SpanGroups: ~Copyable {
         var count: UInt32
         /// True from the check that found its root waiting for its own entry until a new span arrives.
         var waitsForEntry: Bool
+        /// True when closing has to look at all rules: more than two spans with a `req_seq`, two entries with a thread
+        /// key, given ids, spans joined by time (docs/adr/0005).
+        var isIrregular: Bool
         /// False while the slot is free.
         var isAlive: Bool
         /// Number of the epoch in which the first, and the last, of its spans arrived.
@@ -36,7 +39,7 @@ struct SpanGroups: ~Copyable {
 
     mutating func make(first span: UInt32, epoch: UInt64) -> UInt32 {
         let group = Group(
-            first: span, count: 1, waitsForEntry: false, isAlive: true, firstEpoch: epoch,
+            first: span, count: 1, waitsForEntry: false, isIrregular: false, isAlive: true, firstEpoch: epoch,
             lastEpoch: epoch, scheduled: .max)
         if let slot = free.popLast() {
             groups[Int(slot)] = group
@@ -75,6 +78,7 @@ struct SpanGroups: ~Copyable {
         groups[Int(kept)].firstEpoch = min(groups[Int(kept)].firstEpoch, from.firstEpoch)
         groups[Int(kept)].lastEpoch = max(groups[Int(kept)].lastEpoch, from.lastEpoch)
         groups[Int(kept)].waitsForEntry = false
+        if from.isIrregular { groups[Int(kept)].isIrregular = true }
         remove(absorbed)
         return kept
     }

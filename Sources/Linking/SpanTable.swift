@@ -27,8 +27,9 @@ struct SpanRecord {
     var next: UInt32
     /// The span's node among the entries (of an entry) or among the waiting exits; `none` without.
     var node: UInt32
-    /// The span's place in its group's canonical order, while the group is at work.
-    var local: UInt32 = 0
+    /// The other span with the same `req_seq`, while its group is simple (`SpanGroups.Group.isIrregular`); else
+    /// `local`.
+    var mate = Self.none
     var flags: SpanFlags
     /// The span is the one that the table of requests, of threads, names for its key.
     var headsRequest = false
@@ -37,6 +38,11 @@ struct SpanRecord {
     static let noResponse = UInt32.max
     static let none = UInt32.max
 
+    /// The span's place in its group's canonical order, while the rules are at work.
+    @inline(__always) var local: UInt32 {
+        get { mate }
+        set { mate = newValue }
+    }
     @inline(__always) var isIncoming: Bool { flags.contains(.incoming) }
     @inline(__always) var isEntry: Bool { flags.contains(.entry) }
     /// An exit: not an entry and not incoming, the span that takes its parent by R3 or R4.
@@ -89,23 +95,29 @@ struct SpanTable: ~Copyable {
         ebpftrace_prefetch(record + 64)
     }
 
+    /// Asks for the record that the insertion after `ahead` others will take.
+    @inline(__always) func prefetchFree(_ ahead: Int) {
+        if free.count > ahead { prefetch(free[free.count &- 1 &- ahead]) }
+    }
+
     @inline(__always) subscript(_ index: UInt32) -> SpanRecord {
         unsafeAddress { UnsafePointer(pointer(index)) }
         nonmutating unsafeMutableAddress { pointer(index) }
     }
 
     /// Takes a record in and returns its index. At most 2^32 - 2 spans can be open, far beyond the memory of a machine.
-    mutating func insert(_ record: SpanRecord) -> UInt32 {
+    @inline(__always) mutating func insert(_ record: UnsafePointer<SpanRecord>) -> UInt32 {
         count &+= 1
-        if let index = free.popLast() {
-            pointer(index).pointee = record
-            return index
-        }
+        let index = free.popLast() ?? freshIndex()
+        pointer(index).update(from: record, count: 1)
+        return index
+    }
+
+    @inline(never) private mutating func freshIndex() -> UInt32 {
         precondition(used < UInt32.max - 1, "more open spans than 32-bit indexes")
         if used & Self.pageMask == 0 { pages.append(.allocate(capacity: 1 << Int(Self.pageBits))) }
         let index = used
         used &+= 1
-        pointer(index).initialize(to: record)
         return index
     }
 

@@ -12,7 +12,7 @@ public struct VerdictBuilder {
         var explicitID: SpanID
     }
 
-    private struct Row {
+    struct Row {
         var slot: UInt32
         var row: UInt32
         /// Index + 1 into `kept`; 0: dropped.
@@ -41,6 +41,11 @@ public struct VerdictBuilder {
 
     @inline(__always) mutating func drop(commit slot: UInt32, row: UInt32) {
         rows.append(Row(slot: slot, row: row, kept: 0))
+    }
+
+    /// Takes rows of dropped spans (`kept` 0), several at once.
+    @inline(__always) mutating func drop(_ rows: borrowing Column<Row>) {
+        self.rows.append(contentsOf: UnsafeBufferPointer(rows.buffer))
     }
 
     mutating func keep(_ verdict: Kept, commit slot: UInt32, row: UInt32) {

@@ -11,6 +11,8 @@ struct Cluster {
     var partitionCount: UInt16 = 256
     var options = LinkingOptions()
     var limits = Limits()
+    /// False: no group is closed the short way.
+    var closesSimply = true
     /// Shuffles arrival, commits and pieces, and repeats spans and pieces.
     var seed: UInt64?
     var spansPerPiece = 7
@@ -21,6 +23,8 @@ struct Cluster {
         var outcome: Outcome = [:]
         var statistics = LinkingStatistics()
         var openSpans = 0
+        /// Groups that were closed the short way.
+        var simpleGroups = 0
     }
 
     private struct Stored {
@@ -32,6 +36,7 @@ struct Cluster {
     func link(_ spans: [TestSpan]) throws -> Result {
         var random = Seeded(seed ?? 0)
         var merge = GraphMerge(options: options, limits: limits)
+        merge.closesSimply = closesSimply
         var result = Result()
         var keyAt: [RowAddress: SpanID] = [:]
         var position: UInt64 = 0
@@ -63,6 +68,7 @@ struct Cluster {
         try read(&verdict, keyAt, into: &result.outcome)
         result.statistics = merge.statistics
         result.openSpans = merge.openSpans
+        result.simpleGroups = merge.simpleGroups
         return result
     }
 

@@ -69,6 +69,38 @@ import Testing
         }
     }
 
+    /// The short way to close a group is a shortcut, never another answer: not for trees of calls, garbage, late spans
+    /// or limits, and with every counter the same.
+    @Test(arguments: 1...120) func theShortWayOfClosingGivesTheSame(seed: Int) throws {
+        let seed = UInt64(seed)
+        var generator = SpanGenerator(seed: seed)
+        generator.spans = Self.mixture(seed)
+        generator.addTrees(1 + Int(seed % 6), gap: 2_000_000)
+        generator.spreadOverEpochs(1 + Int(seed % 40))
+        var options = Self.options(seed)
+        options.datakitCompatible = false
+        options.closesByTime = seed % 4 != 0
+        options.lateWindowEpochs = seed % 30
+        var cluster = Cluster(workers: 1 + Int(seed % 3), options: options, seed: seed)
+        if seed % 7 == 0 { (cluster.limits.depth, cluster.limits.spansPerTrace) = (3, 6) }
+        let short = try cluster.link(generator.spans)
+        cluster.closesSimply = false
+        let general = try cluster.link(generator.spans)
+        let isEqual = short.outcome == general.outcome
+        #expect(isEqual, "seed \(seed)\n\(differences(short.outcome, general.outcome, generator.spans))")
+        #expect(short.statistics == general.statistics)
+        #expect(general.simpleGroups == 0)
+    }
+
+    @Test func traceAfterTraceIsClosedTheShortWay() throws {
+        var generator = SpanGenerator(seed: 5)
+        generator.applicationShare = 0
+        generator.addTrees(200, gap: 50_000_000)
+        generator.spreadOverEpochs(3)
+        let result = try Cluster(workers: 2, seed: 5, idleUntil: 40).link(generator.spans)
+        #expect(result.simpleGroups >= 100)
+    }
+
     @Test(arguments: 1...200) func rulesGiveWhatTheirTextSays(seed: Int) throws {
         let seed = UInt64(seed)
         let spans = Self.mixture(seed)
