@@ -17,11 +17,15 @@ import Testing
         func add(_ more: String) { text.withLock { $0 += more } }
     }
 
-    private func command(_ address: String, _ files: [String], speed: Double? = nil) -> ReplayTo {
+    /// - Parameter patience: what other tests, which keep both cores busy for minutes, make necessary; short where it
+    ///   is to run out.
+    private func command(
+        _ address: String, _ files: [String], speed: Double? = nil, patience: Duration = .seconds(120)
+    ) -> ReplayTo {
         var command = ReplayTo(address: address, speed: speed, files: files)
         let said = said
         command.output = ProgressOutput(isTerminal: false) { said.add($0) }
-        command.settings.patience = .milliseconds(1500)
+        command.settings.patience = patience
         return command
     }
 
@@ -107,12 +111,16 @@ import Testing
         let tally = try await command(server.address, [try file(256 * 20)]).run()
         try await server.stop()
         #expect(tally.refusedBodies == 20)
-        #expect(said.all.split(separator: "\n").count == 13)
+        // Ten refusals, that there are more, and the summary's two; on a slow machine progress lines besides.
+        let lines = said.all.split(separator: "\n")
+        #expect(lines.count { $0.contains("400") } <= 12 && lines.count >= 13)
     }
 
     @Test func routerThatDiesEndsTheReplayWithItsCode() async throws {
         let server = try await ReplayPosterServer { $0 < 2 ? .status(200) : .hangUp }
-        let failure = await Self.failure { try await command(server.address, [try file(5000)]).run() }
+        let failure = await Self.failure {
+            try await command(server.address, [try file(5000)], patience: .milliseconds(1500)).run()
+        }
         try await server.stop()
         #expect(failure?.code.exitStatus == 69)
         #expect(failure?.message.contains("512 spans were sent before") == true, "\(failure?.message ?? "")")
@@ -122,7 +130,9 @@ import Testing
         let server = try await ReplayPosterServer { _ in .status(200) }
         let address = server.address
         try await server.stop()
-        let failure = await Self.failure { try await command(address + "?token=secret", [try file(5)]).run() }
+        let failure = await Self.failure {
+            try await command(address + "?token=secret", [try file(5)], patience: .milliseconds(1500)).run()
+        }
         #expect(failure?.code.exitStatus == 69)
         #expect(failure?.message.contains(address) == true)
         #expect(failure?.message.contains("Connection refused") == true, "\(failure?.message ?? "")")
@@ -141,7 +151,9 @@ import Testing
 
     @Test(arguments: [404, 401, 301]) func otherAnswersEndTheReplay(_ status: Int) async throws {
         let server = try await ReplayPosterServer { _ in .status(status) }
-        let failure = await Self.failure { try await command(server.address, [try file(5)]).run() }
+        let failure = await Self.failure {
+            try await command(server.address, [try file(5)], patience: .milliseconds(1500)).run()
+        }
         try await server.stop()
         #expect(failure?.code == .unavailable)
         #expect(failure?.message.contains("\(status)") == true)

@@ -185,7 +185,7 @@ func hourIDs(_ folder: String) -> [UInt64] {
 }
 
 /// Looks every few milliseconds until it holds, for at most `seconds`.
-func eventually(within seconds: Double = 10, _ condition: @Sendable () -> Bool) async -> Bool {
+func eventually(within seconds: Double = 150, _ condition: @Sendable () -> Bool) async -> Bool {
     let end = ContinuousClock.now + .seconds(seconds)
     while ContinuousClock.now < end {
         if condition() { return true }
