@@ -124,14 +124,18 @@ extension GraphMerge {
         for process in touched {
             var node = processes.processes[Int(process)].firstExit
             while node != ProcessIndex.none {
-                let exit = processes.exits[Int(node)]
-                if isSettled(exit.span) {
-                    spans[exit.span].node = ProcessIndex.none
-                    processes.removeExit(node)
-                }
-                node = exit.next
+                newExits.append(processes.exits[Int(node)].span)
+                node = processes.exits[Int(node)].next
             }
         }
+        for place in newExits.indices {
+            prefetchExit(place + 12)
+            let span = newExits[place]
+            guard isSettled(span) else { continue }
+            processes.removeExit(spans[span].node)
+            spans[span].node = ProcessIndex.none
+        }
+        newExits.removeAll()
     }
 
     /// Three steps ahead of `isSettled`: the exit, its thread key's slot, and the span that the slot names.

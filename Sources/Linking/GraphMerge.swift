@@ -212,8 +212,9 @@ public struct GraphMerge: ~Copyable {
         }
         if let other = requestFound(place &+ 16) { spans.prefetch(other) }
         if let other = requestFound(place &+ 8) { groups.prefetch(spans[other].group) }
-        if let other = threadFound(place &+ 15) { spans.prefetch(other) }
-        if let other = threadFound(place &+ 7) { groups.prefetch(spans[other].group) }
+        if let other = threadFound(place &+ 16) { spans.prefetch(other) }
+        if let other = threadFound(place &+ 8) { groups.prefetch(spans[other].group) }
+        prefetchUnion(place &+ 3)
     }
 
     @inline(__always) private func looksUpRequest(_ record: UnsafeMutablePointer<SpanRecord>) -> Bool {
@@ -226,6 +227,15 @@ public struct GraphMerge: ~Copyable {
         let partner = place &- Int(record.pointee.mate)
         if partner < inserted.count { return inserted[partner] }
         return looksUpRequest(record) ? requestTable.peek(record.pointee.group) : nil
+    }
+
+    /// Two groups that will be joined: the first span of the smaller one is relabelled.
+    @inline(__always) private func prefetchUnion(_ place: Int) {
+        guard let one = requestFound(place), let other = threadFound(place) else { return }
+        let (first, second) = (spans[one].group, spans[other].group)
+        if first == second { return }
+        let smaller = groups[first].count < groups[second].count ? first : second
+        spans.prefetch(groups[smaller].first)
     }
 
     @inline(__always) private func threadFound(_ place: Int) -> UInt32? {
