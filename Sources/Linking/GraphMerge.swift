@@ -214,8 +214,8 @@ public struct GraphMerge: ~Copyable {
         return nil
     }
 
-    /// Four steps ahead of the insertion: the tables' slots, the spans they name, those spans' groups, and of two groups
-    /// that will be joined the first span of the smaller one, which is relabelled.
+    /// Four steps ahead of the insertion: the tables' slots, the spans they name, those spans' groups, and of two
+    /// groups that will be joined the first span of the smaller one, which is relabelled.
     @inline(__always) private func prefetch(_ place: Int) {
         if place &+ 24 < staged.count {
             let record = staged.base + (place &+ 24)
