@@ -48,7 +48,7 @@ struct ClosedTraces: ~Copyable {
 
     /// Thread keys of one kind of span.
     private struct ThreadKeys: ~Copyable {
-        var records: [ThreadRecord] = []
+        var records = Column<ThreadRecord>()
         var table = KeyTable(minimumCapacity: 16)
         /// Of dropped traces: a table whose indexes are the other half of the key's hash.
         var dropped = KeyTable(minimumCapacity: 16)
@@ -96,11 +96,11 @@ struct ClosedTraces: ~Copyable {
         var expiry: UInt64 = 0
         var entries = ThreadKeys()
         var exits = ThreadKeys()
-        var requests: [NetRecord] = []
+        var requests = Column<NetRecord>()
         /// The first record of each `req_seq`.
         var requestTable = KeyTable(minimumCapacity: 64)
-        var spans: [UInt32] = []
-        var nodes: [UInt32] = []
+        var spans = Column<UInt32>()
+        var nodes = Column<UInt32>()
     }
 
     private(set) var spans = Column<ClosedSpan>()
@@ -150,8 +150,8 @@ struct ClosedTraces: ~Copyable {
         var nodes: [UInt32] = []
         for place in 0..<GenerationRing.count
         where generations[place].expiry != 0 && generations[place].expiry <= epoch {
-            for span in generations[place].spans { free(span) }
-            nodes += generations[place].nodes
+            for item in generations[place].spans.indices { free(generations[place].spans[item]) }
+            nodes += generations[place].nodes.buffer
             generations[place] = Generation()
         }
         hasExitKeys = (0..<GenerationRing.count).contains { !generations[$0].exits.isEmpty }

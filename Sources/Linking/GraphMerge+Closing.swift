@@ -10,7 +10,10 @@ extension GraphMerge {
     public mutating func advance(to epoch: Epoch, into verdict: inout VerdictBuilder) {
         guard epoch >= watermark else { return }
         if options.closesByTime {
-            repeat { step(to: nextStop(before: epoch), into: &verdict) } while watermark < epoch
+            repeat {
+                let stop = nextStop(before: epoch)
+                step(to: stop, into: &verdict)
+            } while watermark < epoch
         } else {
             watermark = epoch
             joinExits()
@@ -26,12 +29,14 @@ extension GraphMerge {
         let alive = groups.groups.indices.filter { groups.groups[$0].isAlive }.map { UInt32($0) }
         close(alive, into: &verdict, isFinal: true)
         calendar.removeAll()
+        openPage.removeAll()
         for node in leavingNodes { processes.removeEntry(node) }
         leavingNodes.removeAll()
     }
 
     /// The next epoch in which something happens, at most `epoch`.
-    private func nextStop(before epoch: Epoch) -> UInt64 {
+    private mutating func nextStop(before epoch: Epoch) -> UInt64 {
+        fileOpenPage()
         let next = watermark.advanced(by: 1).number
         if hasNews || epoch.number <= next { return min(next, epoch.number) }
         var stop = epoch.number
@@ -56,7 +61,19 @@ extension GraphMerge {
         let due = due(group)
         guard groups[group].scheduled > due else { return }
         groups[group].scheduled = due
-        calendar[due, default: []].append(group)
+        if due != openPageEpoch {
+            fileOpenPage()
+            openPageEpoch = due
+        }
+        openPage.append(group)
+    }
+
+    /// Puts the open page into the calendar. Spans of one epoch make groups for one page: a dictionary's hash for each
+    /// of them would cost more than the joining.
+    private mutating func fileOpenPage() {
+        if openPage.isEmpty { return }
+        calendar[openPageEpoch, default: []].append(contentsOf: openPage.buffer)
+        openPage.removeAll()
     }
 
     @inline(__always) private func due(_ group: UInt32) -> UInt64 {
@@ -66,6 +83,7 @@ extension GraphMerge {
     }
 
     private mutating func closeDue(into verdict: inout VerdictBuilder) {
+        fileOpenPage()
         for page in calendar.keys.filter({ $0 <= watermark.number }).sorted() {
             var ready: [UInt32] = []
             for group in calendar.removeValue(forKey: page) ?? [] where groups[group].isAlive {
@@ -124,14 +142,18 @@ extension GraphMerge {
         for process in touched {
             var node = processes.processes[Int(process)].firstExit
             while node != ProcessIndex.none {
-                let exit = processes.exits[Int(node)]
-                if isSettled(exit.span) {
-                    spans[exit.span].node = ProcessIndex.none
-                    processes.removeExit(node)
-                }
-                node = exit.next
+                newExits.append(processes.exits[Int(node)].span)
+                node = processes.exits[Int(node)].next
             }
         }
+        for place in newExits.indices {
+            prefetchExit(place + 12)
+            let span = newExits[place]
+            guard isSettled(span) else { continue }
+            processes.removeExit(spans[span].node)
+            spans[span].node = ProcessIndex.none
+        }
+        newExits.removeAll()
     }
 
     /// Three steps ahead of `isSettled`: the exit, its thread key's slot, and the span that the slot names.

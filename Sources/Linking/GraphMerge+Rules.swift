@@ -279,6 +279,14 @@ extension GraphMerge {
     func computedID(_ span: UInt32) -> SpanID {
         let record = spans[span]
         if record.flags.contains(.passThrough) { return spans.givenID(of: span) }
+        if record.sparse == 0, record.flags.isDisjoint(with: .hasApplication) {
+            var (processID, threadID): (UInt64, UInt64) = (0, 0)
+            if record.process != Self.none, record.flags.contains(.hasPID) {
+                let process = processes.processes.base + Int(record.process)
+                (processID, threadID) = (process.pointee.key.processID, process.pointee.key.threadID)
+            }
+            return record.computedID(processID: processID, threadID: threadID)
+        }
         var facts = SpanFacts()
         facts.requestSequence = record.requestSequence
         facts.responseSequence = record.responseSequence

@@ -40,6 +40,13 @@ public struct GraphMerge: ~Copyable {
         var piece: UInt32
     }
 
+    /// Spans that will probably be joined with one whose turn is near. (Not private: Swift 6.3 then breaks debug builds
+    /// of other modules.)
+    struct Found {
+        var request = GraphMerge.none
+        var thread = GraphMerge.none
+    }
+
     static let none = UInt32.max
 
     public let options: LinkingOptions
@@ -61,6 +68,9 @@ public struct GraphMerge: ~Copyable {
     var seen: [UInt64: Set<PieceKey>] = [:]
     /// Groups by the epoch in which they may close; looked at by `advance`.
     var calendar: [UInt64: [UInt32]] = [:]
+    /// The calendar page that groups are put on at the moment, not in `calendar` yet, and its epoch.
+    var openPage = Column<UInt32>()
+    var openPageEpoch: UInt64 = 0
     /// Exits that came since the last step and had no entry with their thread key.
     var newExits = Column<UInt32>()
     /// True when spans came since the last step.
@@ -74,6 +84,8 @@ public struct GraphMerge: ~Copyable {
     private var staged = Column<SpanRecord>()
     /// The span that each staged one became, for partners; our number of each of its commits and threads.
     private var inserted = Column<UInt32>()
+    /// What was found for the next spans before their turn; a ring of 32.
+    private var ahead = Column<Found>()
     private var commitIndexes = Column<UInt32>()
     private var threadIndexes = Column<UInt32>()
     var callers: KnownCallers
@@ -140,6 +152,7 @@ public struct GraphMerge: ~Copyable {
         threadIndexes.fill(Self.none, count: decoder.threads.count)
         inserted.removeAll()
         inserted.reserve(staged.count)
+        ahead.fill(Found(), count: 32)
         for place in staged.indices {
             prefetch(place)
             let record = staged.base + place
@@ -201,7 +214,8 @@ public struct GraphMerge: ~Copyable {
         return nil
     }
 
-    /// Three steps ahead of the insertion: the tables' slots, the spans they name, and those spans' groups.
+    /// Four steps ahead of the insertion: the tables' slots, the spans they name, those spans' groups, and of two
+    /// groups that will be joined the first span of the smaller one, which is relabelled.
     @inline(__always) private func prefetch(_ place: Int) {
         if place &+ 24 < staged.count {
             let record = staged.base + (place &+ 24)
@@ -210,27 +224,35 @@ public struct GraphMerge: ~Copyable {
             if looksUpRequest(record) { requestTable.prefetch(record.pointee.group) }
             if record.pointee.threadKey != 0 { threadTable.prefetch(record.pointee.next) }
         }
-        if let other = requestFound(place &+ 16) { spans.prefetch(other) }
-        if let other = requestFound(place &+ 8) { groups.prefetch(spans[other].group) }
-        if let other = threadFound(place &+ 15) { spans.prefetch(other) }
-        if let other = threadFound(place &+ 7) { groups.prefetch(spans[other].group) }
+        let found = Found(request: requestFound(place &+ 16), thread: threadFound(place &+ 16))
+        ahead[(place &+ 16) & 31] = found
+        if found.request != Self.none { spans.prefetch(found.request) }
+        if found.thread != Self.none { spans.prefetch(found.thread) }
+        let next = ahead[(place &+ 8) & 31]
+        if next.request != Self.none { groups.prefetch(spans[next.request].group) }
+        if next.thread != Self.none { groups.prefetch(spans[next.thread].group) }
+        let soon = ahead[(place &+ 3) & 31]
+        if soon.request == Self.none || soon.thread == Self.none { return }
+        let (one, other) = (spans[soon.request].group, spans[soon.thread].group)
+        if one != other { spans.prefetch(groups[groups[one].count < groups[other].count ? one : other].first) }
     }
 
     @inline(__always) private func looksUpRequest(_ record: UnsafeMutablePointer<SpanRecord>) -> Bool {
         record.pointee.mate == 0 && record.pointee.requestSequence != 0
     }
 
-    @inline(__always) private func requestFound(_ place: Int) -> UInt32? {
-        guard place < staged.count else { return nil }
+    /// The span with the `req_seq` of the one at `place`, as far as one can tell before its turn.
+    @inline(__always) private func requestFound(_ place: Int) -> UInt32 {
+        guard place < staged.count else { return Self.none }
         let record = staged.base + place
+        if looksUpRequest(record) { return requestTable.peek(record.pointee.group) ?? Self.none }
         let partner = place &- Int(record.pointee.mate)
-        if partner < inserted.count { return inserted[partner] }
-        return looksUpRequest(record) ? requestTable.peek(record.pointee.group) : nil
+        return partner < inserted.count ? inserted[partner] : Self.none
     }
 
-    @inline(__always) private func threadFound(_ place: Int) -> UInt32? {
-        guard place < staged.count, staged[place].threadKey != 0 else { return nil }
-        return threadTable.peek(staged[place].next)
+    @inline(__always) private func threadFound(_ place: Int) -> UInt32 {
+        guard place < staged.count, staged[place].threadKey != 0 else { return Self.none }
+        return threadTable.peek(staged[place].next) ?? Self.none
     }
 
     private mutating func commitIndex(_ commit: PartialGraphDecoder.Commit) -> UInt32 {

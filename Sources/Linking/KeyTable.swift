@@ -57,8 +57,15 @@ struct KeyTable: ~Copyable {
 
     /// The index that `find` will most likely look at first; for prefetching what it names.
     @inline(__always) func peek(_ hash: UInt32) -> UInt32? {
-        let slot = slots[home(hash)]
-        return slot.value != 0 && slot.hash == hash ? slot.value &- 1 : nil
+        // A table that is three quarters full keeps most, but by no means all of them at home.
+        var place = home(hash)
+        for _ in 0..<6 {
+            let slot = slots[place]
+            if slot.value == 0 { return nil }
+            if slot.hash == hash { return slot.value &- 1 }
+            place = (place &+ 1) & mask
+        }
+        return nil
     }
 
     /// The slot of the first index under `hash` for which `matches` is true, else the free one where it belongs, which

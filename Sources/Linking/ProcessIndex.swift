@@ -59,7 +59,7 @@ struct ProcessIndex: ~Copyable {
     private(set) var entries = Column<EntryNode>()
     private(set) var exits = Column<ExitNode>()
     /// By process.
-    private var timelines: [EntryTimeline] = []
+    private var timelines = TimelineList()
     private(set) var services = Column<Service>()
     private var processOf: [ProcessKey: UInt32] = [:]
     private var serviceOf: [ServiceKey: UInt32] = [:]
@@ -90,7 +90,7 @@ struct ProcessIndex: ~Copyable {
         } else {
             index = UInt32(processes.count)
             processes.append(process)
-            timelines.append(EntryTimeline())
+            timelines.append()
         }
         processOf[key] = index
         services[Int(process.service)].references &+= 1
@@ -237,5 +237,36 @@ struct ProcessIndex: ~Copyable {
     /// The entries of `process` that were open at `time`. O(log entries).
     mutating func openEntries(of process: UInt32, at time: Int64, latest: Bool) -> Answer {
         timelines[Int(process)].openEntries(at: time, latest: latest)
+    }
+}
+
+/// The timelines by process, in memory that is written without asking each time whether it is shared.
+struct TimelineList: ~Copyable {
+    private var base: UnsafeMutablePointer<EntryTimeline>
+    private var count = 0
+    private var capacity = 16
+
+    init() { base = .allocate(capacity: capacity) }
+
+    deinit {
+        base.deinitialize(count: count)
+        base.deallocate()
+    }
+
+    subscript(_ process: Int) -> EntryTimeline {
+        unsafeAddress { UnsafePointer(base + process) }
+        nonmutating unsafeMutableAddress { base + process }
+    }
+
+    mutating func append() {
+        if count == capacity {
+            capacity *= 2
+            let larger = UnsafeMutablePointer<EntryTimeline>.allocate(capacity: capacity)
+            larger.moveInitialize(from: base, count: count)
+            base.deallocate()
+            base = larger
+        }
+        (base + count).initialize(to: EntryTimeline())
+        count += 1
     }
 }

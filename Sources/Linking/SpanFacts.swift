@@ -62,7 +62,14 @@ public struct SpanFacts: Hashable, Sendable {
     /// The scope does not: a request sent again through another router keeps its ids.
     public var computedID: SpanID {
         let facts = recognised
-        let count = facts.flags.contains(.hasApplication) ? 12 : 9
+        if !facts.flags.contains(.hasApplication) {
+            let hash = StableHash.of(
+                (facts.requestSequence, facts.responseSequence, facts.threadKey, facts.processID),
+                (facts.threadID, UInt64(bitPattern: facts.kernelTime), UInt64(bitPattern: facts.start),
+                    UInt64(facts.flow) | UInt64(facts.initiator) << 32),
+                UInt64(facts.flags.intersection(.identity).rawValue))
+            return SpanID(hash == 0 ? 1 : hash)
+        }
         return withUnsafeTemporaryAllocation(of: UInt64.self, capacity: 12) { words in
             words[0] = facts.requestSequence.littleEndian
             words[1] = facts.responseSequence.littleEndian
@@ -76,7 +83,7 @@ public struct SpanFacts: Hashable, Sendable {
             words[9] = facts.application.traceLow.littleEndian
             words[10] = facts.application.traceHigh.littleEndian
             words[11] = facts.application.parent.littleEndian
-            let hash = StableHash.of(UnsafeRawBufferPointer(start: words.baseAddress, count: count * 8))
+            let hash = StableHash.of(UnsafeRawBufferPointer(start: words.baseAddress, count: 12 * 8))
             return SpanID(hash == 0 ? 1 : hash)
         }
     }

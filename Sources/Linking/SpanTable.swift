@@ -60,6 +60,19 @@ struct SpanRecord {
     }
 }
 
+extension SpanRecord {
+    /// `SpanFacts.computedID` of a span without application ids.
+    func computedID(processID: UInt64, threadID: UInt64) -> SpanID {
+        let (hasFlow, hasTime) = (flags.contains(.hasFlow), flags.contains(.hasKernelTime))
+        let ends = hasFlow ? UInt64(flow) | UInt64(initiator) &<< 32 : 0
+        let hash = StableHash.of(
+            (requestSequence, responseSequence, threadKey, processID),
+            (threadID, UInt64(bitPattern: hasTime ? kernelTime : 0), UInt64(bitPattern: start), ends),
+            UInt64(flags.intersection(.identity).rawValue))
+        return SpanID(hash == 0 ? 1 : hash)
+    }
+}
+
 /// Facts that few spans have.
 struct SparseFacts {
     var application = ApplicationIDs()

@@ -45,6 +45,27 @@ public enum StableHash {
         avalanche(mixWord(mixWord(mixWord(prime5 &+ 24, first), second), third))
     }
 
+    typealias Stripe = (UInt64, UInt64, UInt64, UInt64)
+
+    /// The hash of nine little-endian words (72 bytes): the facts of a span without application ids.
+    static func of(_ first: Stripe, _ second: Stripe, _ last: UInt64) -> UInt64 {
+        let lane1 = round(round(prime1 &+ prime2, first.0), second.0)
+        let lane2 = round(round(prime2, first.1), second.1)
+        let lane3 = round(round(0, first.2), second.2)
+        let lane4 = round(round(0 &- prime1, first.3), second.3)
+        return avalanche(mixWord(mergeLanes(lane1, lane2, lane3, lane4) &+ 72, last))
+    }
+
+    @inline(__always) private static func mergeLanes(
+        _ lane1: UInt64, _ lane2: UInt64, _ lane3: UInt64, _ lane4: UInt64
+    ) -> UInt64 {
+        var hash = rotate(lane1, 1) &+ rotate(lane2, 7) &+ rotate(lane3, 12) &+ rotate(lane4, 18)
+        hash = (hash ^ round(0, lane1)) &* prime1 &+ prime4
+        hash = (hash ^ round(0, lane2)) &* prime1 &+ prime4
+        hash = (hash ^ round(0, lane3)) &* prime1 &+ prime4
+        return (hash ^ round(0, lane4)) &* prime1 &+ prime4
+    }
+
     /// The hash of a run of bytes. O(bytes).
     public static func of(_ bytes: UnsafeRawBufferPointer) -> UInt64 {
         var offset = 0
@@ -65,11 +86,7 @@ public enum StableHash {
                 lane4 = round(lane4, word(offset &+ 24))
                 offset &+= 32
             }
-            hash = rotate(lane1, 1) &+ rotate(lane2, 7) &+ rotate(lane3, 12) &+ rotate(lane4, 18)
-            hash = (hash ^ round(0, lane1)) &* prime1 &+ prime4
-            hash = (hash ^ round(0, lane2)) &* prime1 &+ prime4
-            hash = (hash ^ round(0, lane3)) &* prime1 &+ prime4
-            hash = (hash ^ round(0, lane4)) &* prime1 &+ prime4
+            hash = mergeLanes(lane1, lane2, lane3, lane4)
         } else {
             hash = prime5
         }

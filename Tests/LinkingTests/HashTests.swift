@@ -27,6 +27,17 @@ import Testing
         }
     }
 
+    @Test func nineWordsHashAsTheirBytes() {
+        var random = Seeded(3)
+        for _ in 0..<50 {
+            let words = (0..<9).map { _ in random.next().littleEndian }
+            let whole = words.withUnsafeBytes { StableHash.of($0) }
+            let parts = words.map { UInt64(littleEndian: $0) }
+            #expect(StableHash.of(
+                (parts[0], parts[1], parts[2], parts[3]), (parts[4], parts[5], parts[6], parts[7]), parts[8]) == whole)
+        }
+    }
+
     /// Computed with Python's hashlib over little-endian words.
     @Test func digestIsMD5() {
         let zero = EBPFTraceID.of(requestSequence: 0, responseSequence: 0)
