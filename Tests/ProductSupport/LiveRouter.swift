@@ -48,12 +48,12 @@ public final class LiveRouter: Sendable {
         func addresses() -> [String: String]? {
             FileManager.default.contents(atPath: path).flatMap { try? JSONDecoder().decode([String: String].self, from: $0) }
         }
-        let isBound = await becomes(true, within: 30) { addresses() != nil || !run.isRunning }
+        let isBound = await becomes(true, within: 60) { addresses() != nil || !run.isRunning }
         guard isBound, let addresses = addresses(), let agents = addresses["agents"], let console = addresses["console"]
         else { throw Problem("the router did not start: \(run.errors)") }
         self.agents = agents
         self.console = console
-        let isReady = try await becomes(200, within: 30) { try RawHTTP.get(console, "/readyz").status }
+        let isReady = try await becomes(200, within: 60) { try RawHTTP.get(console, "/readyz").status }
         guard isReady else { throw Problem("the router is not ready: \(run.errors)") }
     }
 
