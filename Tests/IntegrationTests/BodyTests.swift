@@ -28,7 +28,8 @@ extension Integration {
         @Test("a body that cannot be read is refused as DataKit does")
         func refusals() async throws {
             let router = try await LiveRouter()
-            for type in [Self.protobuf, "text/plain", "application/json", "application/pbjson; proto=com.guance.Point"] {
+            for type in [Self.protobuf, "text/plain", "application/json", "application/pbjson; proto=com.guance.Point"]
+            {
                 try expectError(try post(router, [], type), "noPoints")
             }
             try expectError(try post(router, Array("no protobuf".utf8), Self.protobuf), "invalidProtobufPoint")

@@ -15,7 +15,8 @@ extension Integration {
         static let mistakes = [
             Mistake(arguments: ["run", "--nonsense"], status: 64, says: "--nonsense"),
             Mistake(arguments: ["replay", "--local", "--out", "-"], status: 64, says: "file"),
-            Mistake(arguments: ["replay", "--local", "--to", "http://127.0.0.1:1", "x.pb"], status: 64, says: "--local"),
+            Mistake(
+                arguments: ["replay", "--local", "--to", "http://127.0.0.1:1", "x.pb"], status: 64, says: "--local"),
             Mistake(arguments: ["run", "--config", "/nowhere/x.yaml"], status: 66, says: "/nowhere/x.yaml"),
             Mistake(arguments: ["replay", "--local", "--out", "-", "/nowhere.pb"], status: 66, says: "/nowhere.pb"),
             Mistake(arguments: ["run", "--window", "banana"], status: 78, says: "window = banana"),

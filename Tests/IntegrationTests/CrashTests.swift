@@ -16,7 +16,9 @@ extension Integration {
             var accepted = Set<String>()
             for number in numbers {
                 let answer = try? RawHTTP.post(router.agents, "/v1/bpftracing", bodies.body(number))
-                if answer?.status == 200 { accepted.formUnion(bodies.lineProtocol[number].map { SpanBodies.key(line: $0) }) }
+                if answer?.status == 200 {
+                    accepted.formUnion(bodies.lineProtocol[number].map { SpanBodies.key(line: $0) })
+                }
                 try await Task.sleep(for: pause)
             }
             return accepted

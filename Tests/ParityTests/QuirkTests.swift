@@ -41,7 +41,7 @@ extension Parity {
         }
 
         @Test(
-            "duplicate-server-side: the collector unlinks the first copies, with trace id 0 and past sampling; ours none",
+            "duplicate-server-side: the collector unlinks the first copies, past sampling; ours does not",
             arguments: modes)
         func duplicateServerSide(_ mode: String) async throws {
             let scenario = try await ConformanceScenario("duplicate-server-side")
@@ -73,7 +73,8 @@ extension Parity {
             #expect(kept.map(\.canonical).sorted() == wanted.values.joined().map(\.canonical).sorted())
         }
 
-        @Test("three-windows: the collector splits traces over three windows; ours finds every parent", arguments: modes)
+        @Test(
+            "three-windows: the collector splits traces over three windows; ours finds every parent", arguments: modes)
         func threeWindows(_ mode: String) async throws {
             let scenario = try await ConformanceScenario("three-windows")
             #expect(scenario.meta.exportedWithTruthParent == 119)
@@ -105,7 +106,8 @@ extension Parity {
             #expect(right >= 81, "true parents")
         }
 
-        @Test("odd-fields: the collector drops 39 spans silently; ours passes them through, or counts each by its reason")
+        @Test(
+            "odd-fields: the collector drops 39 spans silently; ours passes them through, or counts each by its reason")
         func oddFields() async throws {
             let scenario = try await ConformanceScenario("odd-fields")
             #expect(scenario.meta.spansSent == 144 && scenario.expected.count == 105)

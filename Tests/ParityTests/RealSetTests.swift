@@ -18,7 +18,8 @@ extension Parity {
             Bounds(
                 name: "nginx-dnat",
                 require: [
-                    "net_right>=2704", "process_precision>=99.85", "process_recall>=99.85", "wrong_trace_spans_pct<=1.42",
+                    "net_right>=2704", "process_precision>=99.85", "process_recall>=99.85",
+                    "wrong_trace_spans_pct<=1.42",
                 ]),
             Bounds(
                 name: "node-w3c",

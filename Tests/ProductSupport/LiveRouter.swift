@@ -46,7 +46,9 @@ public final class LiveRouter: Sendable {
             ] + targets.flatMap { ["--target", $0] } + settings)
         let (run, path) = (run, folder.file("data/listeners.json"))
         func addresses() -> [String: String]? {
-            FileManager.default.contents(atPath: path).flatMap { try? JSONDecoder().decode([String: String].self, from: $0) }
+            FileManager.default.contents(atPath: path).flatMap {
+                try? JSONDecoder().decode([String: String].self, from: $0)
+            }
         }
         let isBound = await becomes(true, within: 60) { addresses() != nil || !run.isRunning }
         guard isBound, let addresses = addresses(), let agents = addresses["agents"], let console = addresses["console"]
@@ -66,9 +68,11 @@ public final class LiveRouter: Sendable {
     public func metric(_ name: String, without label: String? = nil) throws -> Double {
         let page = try RawHTTP.get(agents, "/metrics").text
         return page.split(separator: "\n").reduce(0) { sum, line in
-            guard line.hasPrefix("ebpftrace_" + name), let value = line.split(separator: " ").last.flatMap({ Double($0) }),
+            guard line.hasPrefix("ebpftrace_" + name),
+                let value = line.split(separator: " ").last.flatMap({ Double($0) }),
                 let next = line.dropFirst("ebpftrace_".count + name.count).first, next == " " || next == "{",
-                label.map({ !line.contains($0) }) ?? true else { return sum }
+                label.map({ !line.contains($0) }) ?? true
+            else { return sum }
             return sum + value
         }
     }
@@ -86,9 +90,14 @@ public final class LiveRouter: Sendable {
     public func lines() throws -> [String] {
         let traces = folder.file("traces")
         var lines: [String] = []
-        for name in try FileManager.default.contentsOfDirectory(atPath: traces).sorted() where name.hasSuffix(".jsonl") {
-            guard !name.hasPrefix("."), let bytes = FileManager.default.contents(atPath: traces + "/" + name) else { continue }
-            let all = bytes.split(separator: 0x0A).map { String(decoding: $0, as: UTF8.self) }
+        for name in try FileManager.default.contentsOfDirectory(atPath: traces).sorted() where name.hasSuffix(".jsonl")
+        {
+            guard !name.hasPrefix("."), let bytes = FileManager.default.contents(atPath: traces + "/" + name) else {
+                continue
+            }
+            // Lines are being appended: what stands behind the last line end is not a line yet.
+            let whole = bytes[..<(bytes.lastIndex(of: 0x0A) ?? bytes.startIndex)]
+            let all = whole.split(separator: 0x0A).map { String(decoding: $0, as: UTF8.self) }
             lines += name.hasPrefix("part-") ? Array(all.dropFirst()) : all
         }
         return lines

@@ -21,7 +21,8 @@ public enum Product {
             let candidates = folders.map { $0 + "/ebpftrace-router" } + [named].compactMap { $0 }
             guard let found = candidates.first(where: isProgram) else {
                 throw Problem(
-                    "ebpftrace-router is not built; run `swift build --build-tests`, or set EBPFTRACE_BIN to its folder")
+                    "ebpftrace-router is not built; run `swift build --build-tests`, or set EBPFTRACE_BIN to its folder"
+                )
             }
             return found
         }

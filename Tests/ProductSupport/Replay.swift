@@ -15,7 +15,9 @@ public enum Replay {
     }
 
     /// Runs to the end; throws what it said when it fails.
-    public static func run(_ arguments: [String], _ files: [String], within seconds: Double = 120) async throws -> Result {
+    public static func run(_ arguments: [String], _ files: [String], within seconds: Double = 120) async throws
+        -> Result
+    {
         let folder = try TestFolder()
         let output = folder.file("out.jsonl")
         let ended = try await ProductRun.router(
@@ -25,7 +27,8 @@ public enum Replay {
         }
         let bytes = FileManager.default.contents(atPath: output) ?? Data()
         let lines = bytes.split(separator: 0x0A).map { String(decoding: $0, as: UTF8.self) }
-        return Result(lines: lines.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }, summary: ended.errors, folder: folder)
+        return Result(
+            lines: lines.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }, summary: ended.errors, folder: folder)
     }
 }
 
