@@ -30,6 +30,9 @@ struct WorkerProcess {
         }
         var configuration = HTTPClient.Configuration()
         configuration.timeout = .init(connect: .seconds(5), read: .seconds(40))
+        // Whoever calls tries again. The client's own tries would hold a worker up for 5 s after its router is gone,
+        // while the next router starts a worker in its place.
+        configuration.connectionPool.retryConnectionEstablishment = false
         let client = HTTPClient(eventLoopGroupProvider: .singleton, configuration: configuration)
         let outcome: Result<Void, any Error>
         do {

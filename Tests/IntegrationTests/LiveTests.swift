@@ -81,7 +81,8 @@ extension Integration {
                 let shown = try #require(spans.compactMap { seen[$0.spanID] }.max())
                 let root = try #require(spans.first { $0.ebpfParentID == "0" })
                 let process = "\(root.fields["src_ip"] ?? "")/\(root.fields["pid"] ?? "")"
-                let waits = root.fields["direction"] == "incoming"
+                let waits =
+                    root.fields["direction"] == "incoming"
                     ? reporting.contains(root.fields["dst_ip"] ?? "") : serving.contains(process)
                 let limit = waits ? short + .seconds(4) : short
                 #expect(shown - last <= limit, "trace \(trace), root \(root.identity)")

@@ -41,7 +41,7 @@ extension Parity {
         }
 
         @Test(
-            "duplicate-server-side: the collector unlinks the first copies, trace id 0, past sampling; not ours",
+            "duplicate-server-side: the collector unlinks the first copies, past sampling; ours does not",
             arguments: modes)
         func duplicateServerSide(_ mode: String) async throws {
             let scenario = try await ConformanceScenario("duplicate-server-side")

@@ -35,7 +35,8 @@ public struct ExportedSpan: Sendable {
     public var canonical: String {
         guard let object = try? JSONSerialization.jsonObject(with: line),
             let sorted = try? JSONSerialization.data(
-                withJSONObject: object, options: [.sortedKeys, .withoutEscapingSlashes]) else { return "" }
+                withJSONObject: object, options: [.sortedKeys, .withoutEscapingSlashes])
+        else { return "" }
         return String(decoding: sorted, as: UTF8.self)
     }
 

@@ -50,12 +50,12 @@ public final class LiveRouter: Sendable {
                 try? JSONDecoder().decode([String: String].self, from: $0)
             }
         }
-        let isBound = await becomes(true, within: 30) { addresses() != nil || !run.isRunning }
+        let isBound = await becomes(true, within: 60) { addresses() != nil || !run.isRunning }
         guard isBound, let addresses = addresses(), let agents = addresses["agents"], let console = addresses["console"]
         else { throw Problem("the router did not start: \(run.errors)") }
         self.agents = agents
         self.console = console
-        let isReady = try await becomes(200, within: 30) { try RawHTTP.get(console, "/readyz").status }
+        let isReady = try await becomes(200, within: 60) { try RawHTTP.get(console, "/readyz").status }
         guard isReady else { throw Problem("the router is not ready: \(run.errors)") }
     }
 
@@ -95,7 +95,9 @@ public final class LiveRouter: Sendable {
             guard !name.hasPrefix("."), let bytes = FileManager.default.contents(atPath: traces + "/" + name) else {
                 continue
             }
-            let all = bytes.split(separator: 0x0A).map { String(decoding: $0, as: UTF8.self) }
+            // Lines are being appended: what stands behind the last line end is not a line yet.
+            let whole = bytes[..<(bytes.lastIndex(of: 0x0A) ?? bytes.startIndex)]
+            let all = whole.split(separator: 0x0A).map { String(decoding: $0, as: UTF8.self) }
             lines += name.hasPrefix("part-") ? Array(all.dropFirst()) : all
         }
         return lines

@@ -102,7 +102,8 @@ public enum RawHTTP {
         var body: [UInt8] = []
         while let line = rest.range(of: Data("\r\n".utf8)) {
             guard let size = Int(String(decoding: rest[..<line.lowerBound], as: UTF8.self), radix: 16),
-                rest.distance(from: line.upperBound, to: rest.endIndex) >= size else { throw Problem("bad chunk") }
+                rest.distance(from: line.upperBound, to: rest.endIndex) >= size
+            else { throw Problem("bad chunk") }
             if size == 0 { break }
             let end = rest.index(line.upperBound, offsetBy: size)
             body += rest[line.upperBound..<end]
