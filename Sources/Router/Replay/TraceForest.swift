@@ -102,6 +102,10 @@ extension TraceForest.Span {
     }
 
     var isRoot: Bool { parentID.isEmpty || parentID == "0" }
+
+    /// Whether no mark says that something of the trace is missing. The first call of a client that serves nobody is a
+    /// root without an entry (`root_missing`) and all there is.
+    var isSound: Bool { marks.isEmpty || marks == ["root_missing"] && isRoot }
 }
 
 extension TraceForest {
@@ -131,7 +135,7 @@ extension TraceForest {
         return Trace(
             id: id, nodes: nodes, services: Set(members.map { spans[$0].service }).count,
             kindsOfEvidence: Set(members.map { spans[$0].evidence }.filter { !$0.isEmpty }).count,
-            isComplete: isWhole && members.allSatisfy { spans[$0].marks.isEmpty })
+            isComplete: isWhole && members.allSatisfy { spans[$0].isSound })
     }
 
     /// Depth first with a stack of its own: chains may be millions deep.

@@ -80,9 +80,10 @@ struct TraceTreePrinter: Sendable {
         // An edge without evidence comes from another collector, or from `compat`.
         let unnamed = span.isRoot ? "root" : node.depth == 0 ? "parent missing" : "linked"
         let evidence = span.evidence.isEmpty ? unnamed : span.evidence
+        let marks = span.isSound ? [] : span.marks
         return Row(
             left: left, rails: prefix.count, duration: Self.duration(span.duration),
-            evidence: ([Figures.oneLine(evidence, atMost: 14)] + span.marks).joined(separator: " "),
+            evidence: ([Figures.oneLine(evidence, atMost: 14)] + marks).joined(separator: " "),
             isError: span.isError)
     }
 
