@@ -29,6 +29,12 @@ struct KeyTable: ~Copyable {
 
     deinit { slots.deallocate() }
 
+    /// Takes all entries out and keeps the slots. O(slots).
+    mutating func removeAll() {
+        slots.update(repeating: Slot(hash: 0, value: 0), count: mask &+ 1)
+        count = 0
+    }
+
     private static func allocate(_ capacity: Int) -> UnsafeMutablePointer<Slot> {
         let slots = UnsafeMutablePointer<Slot>.allocate(capacity: capacity)
         slots.initialize(repeating: Slot(hash: 0, value: 0), count: capacity)
