@@ -9,6 +9,7 @@ extension WorkerService {
     /// Reads the facts of the own partitions and publishes what each epoch shows of them. Ends with the watch.
     func publishPartials() async {
         var reading = FactsReading(service: self)
+        let zstd = Zstd()
         while let new = await ends.wait(until: { [position = reading.position] in $0.facts > position.offset }) {
             while reading.position.offset < new.facts, !ends.isClosed {
                 let pieces: [PartitionState.Piece]
@@ -19,14 +20,14 @@ extension WorkerService {
                     try? await Task.sleep(for: .milliseconds(500))
                     continue
                 }
-                for piece in pieces { await publish(piece) }
+                for piece in pieces { await publish(piece, zstd) }
             }
         }
     }
 
     /// Publishes a piece until the router took it.
-    private func publish(_ piece: PartitionState.Piece) async {
-        let compressed = metrics.timed(.publish) { try? Zstd().compress(piece.bytes, level: 1) }
+    private func publish(_ piece: PartitionState.Piece, _ zstd: Zstd) async {
+        let compressed = metrics.timed(.publish) { try? zstd.compress(piece.bytes, level: 1) }
         guard let compressed else {
             logger.critical("cannot compress a partial graph", metadata: ["bytes": "\(piece.bytes.count)"])
             return

@@ -253,7 +253,8 @@ private func commit(_ dice: inout LogDice, epoch: UInt64, bodies: Int = 3, point
             for _ in 0...dice.below(3) { damaged[dice.below(min(damaged.count, 200))] = UInt8(dice.below(256)) }
             if dice.below(4) == 0 { damaged.removeLast(dice.below(damaged.count)) }
             damaged.withUnsafeBytes { body in
-                guard let block = try? FactsBlock(body, at: 0) else { return }
+                let memory = RawBytes(copying: body)
+                guard let block = try? FactsBlock(memory.bytes, at: 0, in: memory) else { return }
                 var rows = 0
                 block.forEachRow { _, row in
                     rows += 1
