@@ -132,7 +132,8 @@ final class VerdictApplier {
         var verdict = verdict
         if verdict.spanID == .none { verdict.spanID = row.facts.id }
         return ExportSpan(
-            point: 0, address: RowAddress(router: commit.router, position: commit.position, row: number), verdict: verdict)
+            point: 0, address: RowAddress(router: commit.router, position: commit.position, row: number),
+            verdict: verdict)
     }
 
     /// Reads the points of the kept rows and puts their spans to the others of the epoch.

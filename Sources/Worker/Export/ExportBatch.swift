@@ -44,8 +44,8 @@ struct ExportBatch: Sendable {
     var partitions: [PartitionCount]
 
     init(
-        block: VerdictBlockID, endsBlock: Bool, epoch: Epoch, epochTime: UInt64, points: PointBuffer, spans: [ExportSpan],
-        partitions: [PartitionCount]
+        block: VerdictBlockID, endsBlock: Bool, epoch: Epoch, epochTime: UInt64, points: PointBuffer,
+        spans: [ExportSpan], partitions: [PartitionCount]
     ) {
         precondition(partitions.reduce(0) { $0 + $1.spans } == spans.count, "the runs must count every span")
         precondition(spans.allSatisfy { $0.point < points.count }, "a span's point must be among the batch's points")

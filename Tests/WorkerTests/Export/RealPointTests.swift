@@ -32,7 +32,8 @@ import Testing
             let points = body.withUnsafeBytes { PointBuffer($0, points: places) }
             return ExportBatch(
                 block: VerdictBlockID(UInt64(index) + 1), endsBlock: true, epoch: Epoch(1), epochTime: threeOClock,
-                points: points, spans: spans, partitions: [PartitionCount(partition: PartitionID(0), spans: spans.count)])
+                points: points, spans: spans,
+                partitions: [PartitionCount(partition: PartitionID(0), spans: spans.count)])
         }
     }
 

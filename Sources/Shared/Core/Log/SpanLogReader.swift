@@ -46,8 +46,8 @@ public final class SpanLogReader {
 
     /// The facts block at a position that a reader was given before. Fails with `.corrupt` when it is gone.
     public func block(at position: LogPosition) throws(Failure) -> FactsBlock {
-        guard case .record(let view) = try facts.step(at: position.offset, readsAhead: false), view.kind == SpanRecordKind.commit,
-            view.version == FactsLayout.version
+        guard case .record(let view) = try facts.step(at: position.offset, readsAhead: false),
+            view.kind == SpanRecordKind.commit, view.version == FactsLayout.version
         else {
             throw Failure(.corrupt, "no facts block can be read at \(position) any more; it was trimmed or lost")
         }
