@@ -91,7 +91,9 @@ enum ExportKey: UInt8, CaseIterable {
     }
 
     /// A key of nine to sixteen bytes: two words that overlap.
-    @inline(__always) private static func longMatch(_ base: UnsafeRawPointer, _ start: Int, _ length: Int) -> ExportKey? {
+    @inline(__always) private static func longMatch(
+        _ base: UnsafeRawPointer, _ start: Int, _ length: Int
+    ) -> ExportKey? {
         switch length {
         case 9:
             let word = KeyBytes.eight(base, start)

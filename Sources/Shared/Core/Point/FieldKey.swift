@@ -130,7 +130,9 @@ enum FieldKey: UInt8, CaseIterable {
     }
 
     /// A key of nine to sixteen bytes: two words that overlap.
-    @inline(__always) private static func longMatch(_ base: UnsafeRawPointer, _ start: Int, _ length: Int) -> FieldKey? {
+    @inline(__always) private static func longMatch(
+        _ base: UnsafeRawPointer, _ start: Int, _ length: Int
+    ) -> FieldKey? {
         switch length {
         case 9:
             let word = KeyBytes.eight(base, start)
