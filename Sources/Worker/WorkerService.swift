@@ -13,8 +13,10 @@ import Synchronization
 ///
 /// Reading facts and applying verdicts run side by side: a slow target holds up the second alone.
 struct WorkerService: Service {
-    /// Least time between two answers about the ends of the logs.
-    private static let pollPause = Duration.milliseconds(20)
+    /// Least time between two answers about the ends of the logs: short in a replay, which waits for every epoch.
+    private var pollPause: Duration { .milliseconds(welcome.isReplay ? 20 : 50) }
+    /// Time between two reports.
+    private static let reportPause = Duration.milliseconds(250)
 
     let peer: PeerClient
     let welcome: WorkerWelcome
@@ -56,7 +58,7 @@ struct WorkerService: Service {
                 known = new
                 ends.set(new)
                 // Under load every commit moves an end: asking again at once would cost more than reading the facts.
-                try? await Task.sleep(for: Self.pollPause)
+                try? await Task.sleep(for: pollPause)
             } catch is CancellationError {
                 return
             } catch {
@@ -79,8 +81,8 @@ struct WorkerService: Service {
             let report = unanswered ?? reporter.next()
             // Nothing new is told once a second, as a sign of life.
             quiet = reporter.isNews ? 0 : quiet + 1
-            guard quiet % 10 == 0 || unanswered != nil else {
-                try? await Task.sleep(for: .milliseconds(100))
+            guard quiet % 4 == 0 || unanswered != nil else {
+                try? await Task.sleep(for: Self.reportPause)
                 continue
             }
             do {
@@ -89,7 +91,7 @@ struct WorkerService: Service {
             } catch {
                 unanswered = report
             }
-            try? await Task.sleep(for: .milliseconds(100))
+            try? await Task.sleep(for: Self.reportPause)
         }
     }
 }
