@@ -21,6 +21,9 @@ final class RouterCore: Sendable {
         static let live = Mode()
     }
 
+    /// Epochs beyond `max_trace_age` after which a span without verdict gets none any more.
+    private static let verdictMargin: UInt64 = 2
+
     let settings: RouterSettings
     let mode: Mode
     let map: PartitionMap
@@ -72,8 +75,9 @@ final class RouterCore: Sendable {
         board.set(verdicts: verdicts.end)
         let interval = settings.fsync == .always ? 0 : Int(settings.fsyncInterval.exactNanoseconds)
         merge = MergeThread(
-            map: map, limits: limits, syncInterval: interval, metrics: metrics, logger: logger
-        ) { board.set(verdicts: $0) }
+            map: map, limits: limits, syncInterval: interval, metrics: metrics, logger: logger,
+            events: .init(
+                verdicts: { board.set(verdicts: $0, watermark: $1.number) }, refused: { board.noteRefused($0) }))
         let sync: SyncPolicy = settings.fsync == .always ? .always : .interval(nanoseconds: interval)
         logWriter = LogWriterThread(
             options: LogWriterThread.Options(
@@ -116,13 +120,21 @@ final class RouterCore: Sendable {
             lateWindowEpochs: mode.closesByTime ? settings.linking.lateWindowEpochs : nil,
             acknowledgedVerdicts: before.acknowledged, reportedEpoch: before.reportedEpoch,
             firstOwnEpoch: before.hasTakenOver ? 0 : firstOwnEpoch, firstOwnPosition: firstOwnPosition,
-            isReplay: mode.isDriven)
+            isReplay: mode.isDriven,
+            verdictEpochs: mode.closesByTime ? settings.linking.maxTraceAgeEpochs + Self.verdictMargin : nil)
     }
 
     /// Takes a worker's report into the ledger, remembers how far its targets are, and trims what nobody needs.
     func take(_ report: WorkerReport) {
         guard board.note(report) else { return }
-        accounts.take(report)
+        for (epochs, spans) in accounts.take(report) {
+            logger.error(
+                "spans were lost",
+                metadata: [
+                    "spans": "\(spans)", "reason": "\(epochs.reason)", "epochs": "\(epochs.from)...\(epochs.to)",
+                    "partitions": "\(epochs.firstPartition)..<\(epochs.endPartition)",
+                ])
+        }
         acknowledgements.write(board.acknowledged)
         trim()
     }

@@ -19,6 +19,11 @@ final class VerdictApplier {
         var dropped: [Dropped: UInt64] = [:]
         /// Rows that have ended once the block is acknowledged, by commit.
         var ended: [Ended] = []
+        /// Commits whose facts are damaged: their rows cannot be told.
+        var unreadable: [LogPosition] = []
+
+        /// What a block means that cannot be read: nothing but its end.
+        static func unreadable(_ id: VerdictBlockID) -> Outcome { Outcome(batches: [.end(of: id)]) }
     }
 
     struct Dropped: Hashable {
@@ -52,6 +57,9 @@ final class VerdictApplier {
         self.epochNanoseconds = epochNanoseconds
         self.log = log
     }
+
+    /// Path of the file that holds a commit's facts, for messages.
+    func path(at position: LogPosition) -> String { log.path(at: position) }
 
     /// Applies one block. Fails with `.corrupt` when it is no verdict block; a commit that cannot be read any more is
     /// counted and passed over.
@@ -96,6 +104,7 @@ final class VerdictApplier {
             facts = try log.block(at: commit.position)
         } catch  where error.code == .corrupt {
             // Trimmed: everything in it had ended before the worker started again.
+            if !(try log.isTrimmed(commit.position)) { outcome.unreadable.append(commit.position) }
             return
         }
         var own = 0

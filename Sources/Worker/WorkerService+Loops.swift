@@ -26,20 +26,30 @@ extension WorkerService {
 
     /// Publishes a piece until the router took it.
     private func publish(_ piece: PartitionState.Piece) async {
+        // Without memory for the compressor the graph goes as it is: larger, but whole.
         let compressed = metrics.timed(.publish) { try? Zstd().compress(piece.bytes, level: 1) }
-        guard let compressed else {
-            logger.critical("cannot compress a partial graph", metadata: ["bytes": "\(piece.bytes.count)"])
-            return
-        }
-        metrics.published(bytes: compressed.count)
+        let graph = compressed ?? piece.bytes
+        metrics.published(bytes: graph.count)
         while !ends.isClosed {
             do {
-                if try await peer.publish(compressed) { return }
+                switch try await peer.publish(graph, isCompressed: compressed != nil) {
+                case .taken: return
+                case .later: break
+                case .refused(let reason): return refused(piece, reason)
+                }
             } catch {
                 logger.warning("cannot publish a partial graph", metadata: ["error": "\(error)"])
             }
             try? await Task.sleep(for: .milliseconds(100))
         }
+    }
+
+    /// Sending it again would change nothing: its spans get no verdict.
+    private func refused(_ piece: PartitionState.Piece, _ reason: String) {
+        logger.error(
+            "the router refused a partial graph, its spans are dropped",
+            metadata: ["reason": "\(reason)", "epoch": "\(piece.epoch)", "spans": "\(piece.spans)"])
+        reporter.lose(piece.epoch.number...piece.epoch.number, DropReason.refusedGraph)
     }
 
     // MARK: Verdicts → targets
@@ -60,8 +70,16 @@ extension WorkerService {
             while position < new.verdicts, !ends.isClosed {
                 do {
                     guard let (entry, next) = try verdicts.next(from: position, end: new.verdicts) else { break }
-                    if case .record(VerdictLogRecord.block, let place, let bytes) = entry {
-                        try await apply(bytes, at: place, next: next, applier)
+                    switch entry {
+                    case .record(VerdictLogRecord.block, let place, let bytes):
+                        try await apply(bytes, at: place, next: next, applier, new, verdicts)
+                    case .record: break
+                    case .gap(let from, _):
+                        if try verdicts.isTrimmed(from) {
+                            reporter.passed(verdictsBelow: next)
+                        } else {
+                            await passOver(VerdictBlockID(from), next: next, new, verdicts, "the record is damaged")
+                        }
                     }
                     position = next
                 } catch {
@@ -69,7 +87,9 @@ extension WorkerService {
                     try? await Task.sleep(for: .milliseconds(500))
                 }
             }
-            guard new.areFinal, position >= new.verdicts, !ends.isClosed else { continue }
+            guard position >= new.verdicts else { continue }
+            await finishTakeOver()
+            guard new.areFinal, !ends.isClosed else { continue }
             await fanOut.flush()
             isFlushed = true
         }
@@ -84,16 +104,54 @@ extension WorkerService {
         reporter.finishTakeOver()
     }
 
+    /// Takes a part of the verdict log that cannot be read for an empty block: its verdicts are lost.
+    private func passOver(
+        _ id: VerdictBlockID, next: UInt64, _ new: PeerEnds, _ log: RecordLogReader, _ problem: String
+    ) async {
+        logger.error(
+            "part of the verdict log cannot be read, its spans are dropped",
+            metadata: [
+                "file": "\(log.path(at: id.number))", "from": "\(id)", "to": "\(next)", "problem": "\(problem)",
+            ])
+        // Which spans it was about is unknown; their epochs are not behind the newest watermark.
+        reporter.lose(0...new.watermark, DropReason.unreadableVerdict)
+        guard next > welcome.acknowledgedVerdicts else { return }
+        await finishTakeOver()
+        let outcome = VerdictApplier.Outcome.unreadable(id)
+        reporter.applied(id, next: next, outcome: outcome)
+        for batch in outcome.batches { await fanOut.submit(batch) }
+    }
+
     private func apply(
-        _ bytes: [UInt8], at place: UInt64, next: UInt64, _ applier: VerdictApplier
+        _ bytes: [UInt8], at place: UInt64, next: UInt64, _ applier: VerdictApplier, _ new: PeerEnds,
+        _ log: RecordLogReader
+    ) async throws(Failure) {
+        do {
+            try await apply(bytes, at: place, next: next, applier, factsEnd: new.facts)
+        } catch  where error.code == .corrupt {
+            await passOver(VerdictBlockID(place), next: next, new, log, error.message)
+        }
+    }
+
+    private func apply(
+        _ bytes: [UInt8], at place: UInt64, next: UInt64, _ applier: VerdictApplier, factsEnd: UInt64
     ) async throws(Failure) {
         if next > welcome.acknowledgedVerdicts { await finishTakeOver() }
         let id = VerdictBlockID(place)
         // A verdict follows the facts it is about, so these have been read; but after a restart the reading of facts
         // and of verdicts run side by side, and rows must be known before they can end.
         let newest = try VerdictLogRecord.newestPosition(in: bytes)
+        guard newest < factsEnd else {
+            throw Failure(.corrupt, "it is about facts at \(newest), behind the end of the facts log at \(factsEnd)")
+        }
         guard await factsRead.wait(until: { $0.facts > newest }) != nil else { return }
         let outcome = try metrics.timed(.apply) { () throws(Failure) in try applier.apply(bytes, id: id) }
+        for commit in outcome.unreadable {
+            logger.error(
+                "a facts block cannot be read, its spans are dropped",
+                metadata: ["file": "\(applier.path(at: commit))", "position": "\(commit)"])
+            reporter.loseRows(of: commit, DropReason.unreadableFacts)
+        }
         if next <= welcome.acknowledgedVerdicts {
             reporter.skipped(outcome, next: next)
             return
@@ -106,6 +164,10 @@ extension WorkerService {
 /// The state of reading facts: where, and what is known so far.
 private struct FactsReading {
     private(set) var position = LogPosition(0)
+    /// The oldest epoch that the next commit can have.
+    private var epoch: UInt64 = 0
+    /// The oldest epoch of which something was lost in a gap whose end was not seen yet.
+    private var lostFrom: UInt64?
     private let log: SpanLogReader
     private let state: StateBox
     private let service: WorkerService
@@ -139,7 +201,7 @@ private struct FactsReading {
                 // The router told of this end, but it cannot be seen yet.
                 throw Failure(.disk, "the facts log ends at \(position), before the end \(end) that the router told")
             }
-            take(record, next: next, &pieces)
+            try take(record, next: next, &pieces)
             position = next
             service.factsRead.set(PeerEnds(facts: next.offset, verdicts: 0))
             if position >= end || !pieces.isEmpty { break }
@@ -147,9 +209,13 @@ private struct FactsReading {
         return pieces
     }
 
-    private func take(_ record: LogRecord, next: LogPosition, _ pieces: inout [PartitionState.Piece]) {
+    private mutating func take(
+        _ record: LogRecord, next: LogPosition, _ pieces: inout [PartitionState.Piece]
+    ) throws(Failure) {
         switch record {
         case .commit(let block):
+            isAfterGap(block.header.epoch)
+            epoch = block.header.epoch.number
             let own = state.state.ownRows(of: block)
             let fresh = state.state.take(block, pieces: &pieces)
             // Duplicates have ended with being read.
@@ -157,16 +223,26 @@ private struct FactsReading {
             service.metrics.found(duplicates: own.count - fresh)
             takeOver(block)
         case .mark(let epoch, _):
+            isAfterGap(epoch)
+            self.epoch = epoch.number &+ 1
             state.state.end(epoch, at: next, pieces: &pieces)
             let duplicates = state.state.takeDuplicates()
             let isCounted = service.welcome.reportedEpoch.map { epoch.number <= $0 } ?? false
             service.reporter.finished(epoch: epoch, duplicates: isCounted ? [:] : duplicates)
         case .gap(let from, let to):
-            if from.offset > 0 || to.offset > 0 {
-                service.logger.notice(
-                    "part of the facts log cannot be read", metadata: ["from": "\(from)", "to": "\(to)"])
-            }
+            guard !(try log.isTrimmed(from)) else { return }
+            service.logger.error(
+                "part of the facts log cannot be read, its spans are dropped",
+                metadata: ["file": "\(log.path(at: from))", "from": "\(from)", "to": "\(to)"])
+            lostFrom = lostFrom ?? epoch
         }
+    }
+
+    /// The first record behind a gap tells how far the gap reaches in time.
+    private mutating func isAfterGap(_ epoch: Epoch) {
+        guard let from = lostFrom else { return }
+        service.reporter.lose(min(from, epoch.number)...epoch.number, DropReason.unreadableFacts)
+        lostFrom = nil
     }
 
     /// Rows that an earlier run of the router took in are accounted for by this run from here on.

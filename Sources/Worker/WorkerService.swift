@@ -54,6 +54,7 @@ struct WorkerService: Service {
             do {
                 let new = try await peer.ends(beyond: known)
                 known = new
+                reporter.reached(new)
                 ends.set(new)
                 // Under load every commit moves an end: asking again at once would cost more than reading the facts.
                 try? await Task.sleep(for: Self.pollPause)

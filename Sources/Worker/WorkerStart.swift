@@ -55,7 +55,7 @@ final class WorkerStart: Service, Sendable {
         guard let address = await bound.value() else { return }
         guard let welcome = try await greet(address) else { return }
         let reporter = WorkerReporter(
-            ordinal: settings.ordinal.number, pid: getpid(), acknowledgedVerdicts: welcome.acknowledgedVerdicts)
+            ordinal: settings.ordinal.number, pid: getpid(), welcome: welcome)
         state.withLock { $0 = State(welcome: welcome, reporter: reporter) }
         metrics.owns(welcome.firstPartition..<welcome.endPartition)
         let fanOut = ExportFanOut(

@@ -33,16 +33,8 @@ final class SpanAccounts: Sendable {
         metrics.onScrape(Metric.spansHeld) { [weak self] emit in emit([], Double(self?.held ?? 0)) }
         metrics.onScrape(Metric.spansDropped) { [weak self] emit in
             for line in self?.lines ?? [] where line.target.isEmpty {
-                if let reason = line.reason { emit([Self.stage(of: reason), reason], Double(line.count)) }
+                if let reason = line.reason { emit([DropReason.stage(of: reason), reason], Double(line.count)) }
             }
-        }
-    }
-
-    private static func stage(of reason: String) -> String {
-        switch reason {
-        case DropReason.sampled: "merge"
-        case DropReason.duplicate: "pair"
-        default: "export"
         }
     }
 
@@ -59,18 +51,32 @@ final class SpanAccounts: Sendable {
         }
     }
 
-    /// Takes a report in and folds what is settled.
-    func take(_ report: WorkerReport) {
-        guard !report.lines.isEmpty else { return }
+    /// Takes a report in and folds what is settled. Returns the epochs in which spans were lost, and how many.
+    @discardableResult
+    func take(_ report: WorkerReport) -> [(epochs: LostEpochs, spans: UInt64)] {
+        guard !report.lines.isEmpty || !report.settled.isEmpty else { return [] }
+        var lost: [(epochs: LostEpochs, spans: UInt64)] = []
         let found = state.withLock { state -> Int in
             state.enterAccepted()
             for line in report.lines { Self.enter(line, &state.ledger) }
+            for epochs in report.settled {
+                let spans = Self.settle(epochs, &state.ledger)
+                if spans > 0 { lost.append((epochs, spans)) }
+            }
             // Once an epoch: folding looks at every open slice.
             guard let read = report.readEpoch, read > 2, read > state.folded else { return 0 }
             state.folded = read
             return state.ledger.fold(through: Epoch(read - 2)).count
         }
         violations.add(found)
+        return lost
+    }
+
+    private static func settle(_ lost: LostEpochs, _ ledger: inout Ledger) -> UInt64 {
+        // Too many names: the spans stay "held", which a page shows and an alert finds.
+        guard let reason = try? ledger.reason(lost.reason) else { return 0 }
+        return ledger.settle(
+            where: { lost.contains(epoch: $0.epoch.number, partition: $0.partition.number) }, reason: reason)
     }
 
     private static func enter(_ line: WorkerReport.Line, _ ledger: inout Ledger) {

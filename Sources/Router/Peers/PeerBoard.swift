@@ -29,6 +29,9 @@ final class PeerBoard: Sendable {
         var hasTakenOver: [Bool]
     }
 
+    /// Most entries of `PeerEnds.lost`.
+    private static let lostMax = 256
+
     private let state: Mutex<State>
 
     init(workers: Int, acknowledged: [UInt64]) {
@@ -44,7 +47,21 @@ final class PeerBoard: Sendable {
 
     func set(facts: UInt64) { move { $0.facts = max($0.facts, facts) } }
 
-    func set(verdicts: UInt64) { move { $0.verdicts = max($0.verdicts, verdicts) } }
+    func set(verdicts: UInt64, watermark: UInt64 = 0) {
+        move { ends in
+            ends.verdicts = max(ends.verdicts, verdicts)
+            ends.watermark = max(ends.watermark, watermark)
+        }
+    }
+
+    /// The merge refused a graph: its owner is to know that its spans get no verdict.
+    func noteRefused(_ header: PartialGraphHeader) {
+        let lost = LostEpochs(
+            from: header.epoch.number, to: header.epoch.number, firstPartition: header.firstPartition,
+            endPartition: header.endPartition, reason: DropReason.refusedGraph)
+        // Beyond the bound spans are dropped all the same, as `no_verdict`.
+        move { if $0.lost.count < Self.lostMax, !$0.lost.contains(lost) { $0.lost.append(lost) } }
+    }
 
     /// Nothing follows any more: the end of a replay.
     func setFinal() { move { $0.areFinal = true } }
@@ -148,6 +165,4 @@ final class PeerBoard: Sendable {
 
     /// Per worker the end of what every target has taken of the verdict log.
     var acknowledged: [UInt64] { state.withLock { $0.acknowledged } }
-
-    var newest: PeerEnds { state.withLock { $0.ends } }
 }

@@ -147,6 +147,24 @@ public struct Ledger: Sendable, Equatable {
         }
     }
 
+    /// Drops all that is still held of some slices, for every account holder; returns how many spans, for the holder
+    /// that had most. O(open slices).
+    @discardableResult
+    public mutating func settle(where isLost: (Slice) -> Bool, reason: Name) -> UInt64 {
+        var dropped: UInt64 = 0
+        for (slice, account) in open where isLost(slice) {
+            let held = accountHolders.map { holder -> (holder: Name, spans: UInt64) in
+                let resolved = account.resolved(for: holder)
+                return (holder, account.accepted > resolved ? account.accepted - resolved : 0)
+            }
+            let common = held.map(\.spans).min() ?? 0
+            drop(slice, reason: reason, common)
+            for (holder, spans) in held where spans > common { drop(slice, for: holder, reason: reason, spans - common) }
+            dropped.add(held.map(\.spans).max() ?? 0)
+        }
+        return dropped
+    }
+
     // MARK: Asking
 
     /// Spans that came in, ever.
