@@ -87,6 +87,14 @@ final class RouterCore: Sendable {
         merge.start(
             options: settings.linking.options(closesByTime: mode.closesByTime), log: verdicts, decided: decided)
         logWriter.start(log: log, on: group.next())
+        metrics.onScrape(Metric.clockSkew) { [weak self] emit in emit([], self?.clockSkewSeconds ?? 0) }
+    }
+
+    /// How far the begin of the log's newest epoch is ahead of the clock: epochs never go back.
+    private var clockSkewSeconds: Double {
+        guard !mode.isDriven, let mark = logWriter.progress?.mark else { return 0 }
+        let next = Double(mark.number) + 1
+        return max(0, next * Double(clock.epochNanoseconds) - Double(clock.wall())) / 1e9
     }
 
     /// The rules by which bodies are read.

@@ -9,6 +9,8 @@ final class VerdictApplier {
     struct Ended {
         var position: LogPosition
         var rows: Int
+        /// Wall clock of the commit's append, nanoseconds since 1970.
+        var appended: Int64
     }
 
     /// What a block means for this worker.
@@ -126,7 +128,7 @@ final class VerdictApplier {
             }
         }
         guard own > 0 else { return }
-        outcome.ended.append(Ended(position: commit.position, rows: own))
+        outcome.ended.append(Ended(position: commit.position, rows: own, appended: facts.header.time))
         guard !keptRows.isEmpty else { return }
         try gather(facts.header, keptRows, into: &outcome, &gathered)
     }

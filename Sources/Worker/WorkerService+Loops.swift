@@ -157,6 +157,8 @@ extension WorkerService {
             return
         }
         reporter.applied(id, next: next, outcome: outcome)
+        let now = wallClock()
+        for rows in outcome.ended { metrics.decided(afterNanoseconds: now - Int(rows.appended), spans: rows.rows) }
         for batch in outcome.batches { await fanOut.submit(batch) }
     }
 }
@@ -215,6 +217,7 @@ private struct FactsReading {
         switch record {
         case .commit(let block):
             isAfterGap(block.header.epoch)
+            service.readTime.store(block.header.time, ordering: .relaxed)
             epoch = block.header.epoch.number
             let own = state.state.ownRows(of: block)
             let fresh = state.state.take(block, pieces: &pieces)
@@ -222,7 +225,8 @@ private struct FactsReading {
             service.reporter.read(block.header, rows: fresh)
             service.metrics.found(duplicates: own.count - fresh)
             takeOver(block)
-        case .mark(let epoch, _):
+        case .mark(let epoch, let time):
+            service.readTime.store(time, ordering: .relaxed)
             isAfterGap(epoch)
             self.epoch = epoch.number &+ 1
             state.state.end(epoch, at: next, pieces: &pieces)

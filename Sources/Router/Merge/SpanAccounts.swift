@@ -32,9 +32,14 @@ final class SpanAccounts: Sendable {
         violations = metrics.counter(Metric.invariantViolations, "ledger")
         metrics.onScrape(Metric.spansHeld) { [weak self] emit in emit([], Double(self?.held ?? 0)) }
         metrics.onScrape(Metric.spansDropped) { [weak self] emit in
-            for line in self?.lines ?? [] where line.target.isEmpty {
-                if let reason = line.reason { emit([DropReason.stage(of: reason), reason], Double(line.count)) }
+            var sums: [String: UInt64] = [:]
+            for line in self?.lines ?? [] { if let reason = line.reason { sums[reason, default: 0] += line.count } }
+            for (reason, count) in sums.sorted(by: { $0.key < $1.key }) {
+                emit([DropReason.stage(of: reason), reason], Double(count))
             }
+        }
+        metrics.onScrape(Metric.spansExported) { [weak self] emit in
+            for line in self?.lines ?? [] where line.reason == nil { emit([line.target], Double(line.count)) }
         }
     }
 
