@@ -28,7 +28,8 @@ import Testing
     ) -> VerdictApplier.Outcome {
         var outcome = VerdictApplier.Outcome()
         outcome.batches = [makeBatch(block: block, epoch: epoch, ids: 0..<kept, partitions: [1])]
-        outcome.dropped = [.init(partition: PartitionID(2), epoch: Epoch(epoch), reason: DropReason.sampled): sampled]
+        let what = VerdictApplier.Dropped(partition: PartitionID(2), epoch: Epoch(epoch), reason: DropReason.sampled)
+        if sampled > 0 { outcome.dropped[what] = sampled }
         outcome.ended = [.init(position: LogPosition(position), rows: Int(kept + sampled), appended: 0)]
         return outcome
     }
