@@ -30,7 +30,8 @@ struct WorkerLock {
                 guard now() - start < longestWait else {
                     throw Failure(
                         .locked,
-                        "an earlier process of worker \(worker) has not ended for \(longestWait); stop it", cause: error)
+                        "an earlier process of worker \(worker) does not end (waited \(longestWait)); stop it",
+                        cause: error)
                 }
                 if !hasTold {
                     logger.notice("waiting for the end of an earlier process", metadata: ["problem": "\(error)"])

@@ -159,7 +159,9 @@ public struct Ledger: Sendable, Equatable {
             }
             let common = held.map(\.spans).min() ?? 0
             drop(slice, reason: reason, common)
-            for (holder, spans) in held where spans > common { drop(slice, for: holder, reason: reason, spans - common) }
+            for (holder, spans) in held where spans > common {
+                drop(slice, for: holder, reason: reason, spans - common)
+            }
             dropped.add(held.map(\.spans).max() ?? 0)
         }
         return dropped

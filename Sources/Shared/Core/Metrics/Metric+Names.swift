@@ -42,7 +42,7 @@ public enum Metric {
     public static let logBytes = MetricDefinition("log_bytes", .gauge, unit: .bytes, "Bytes that the span log holds.")
     public static let logLag = MetricDefinition(
         "log_lag_seconds", .gauge, unit: .seconds, labels: ["partition"],
-        "Age of the newest facts that the partition's owner has read while there are newer ones; 0 when there are none.")
+        "Age of the newest facts that the partition's owner has read while there are newer ones, else 0.")
     public static let clockSkew = MetricDefinition(
         "router_clock_skew_seconds", .gauge, unit: .seconds,
         "How far the log's time is ahead of the router's clock: above 0 when the clock was set back.")
