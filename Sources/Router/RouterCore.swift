@@ -36,11 +36,11 @@ final class RouterCore: Sendable {
     let board: PeerBoard
     let accounts: SpanAccounts
     let logger: Logger
-    private let acknowledgements: AcknowledgementFile
+    private let ledgerFile: LedgerFile
     private let trimmer = Mutex(LogTrimmer())
     private let identity: String
-    private let firstOwnEpoch: UInt64
-    private let firstOwnPosition: UInt64
+    /// Epochs that earlier runs have given up.
+    private let settledBefore: [LostEpochs]
 
     /// Opens the data directory and starts the threads. Fails with `.locked`, `.cannotCreate`, `.disk`.
     init(
@@ -64,13 +64,13 @@ final class RouterCore: Sendable {
         let verdicts = try RecordLog(disk: disk, folder: directory.verdictLog, segmentBytes: limits.segmentBytes)
         let decided = try DecidedRows.read(
             from: RecordLogReader(disk: disk, folder: directory.verdictLog), end: verdicts.end)
-        acknowledgements = AcknowledgementFile(directory: directory)
-        board = PeerBoard(workers: Int(map.workers), acknowledged: acknowledgements.read(map, end: verdicts.end))
-        accounts = try SpanAccounts(
-            partitions: map.partitions, targets: TargetSpec.labels(of: settings.output.targets), metrics)
-        firstOwnEpoch = log.newestEpoch.number == 0 ? 0 : log.newestEpoch.number &+ 1
-        firstOwnPosition = log.end.offset
-        let board = board
+        ledgerFile = LedgerFile(directory: directory, logger: logger)
+        let (kept, lost) = try ledgerFile.read(map, factsEnd: log.end, verdictsEnd: verdicts.end)
+        settledBefore = kept.positions.settled
+        board = PeerBoard(workers: Int(map.workers), positions: kept.positions)
+        accounts = try SpanAccounts(kept, targets: TargetSpec.labels(of: settings.output.targets), metrics)
+        let (board, accounts) = (board, accounts)
+        board.note(lost: lost)
         board.set(facts: log.end.offset)
         board.set(verdicts: verdicts.end)
         let interval = settings.fsync == .always ? 0 : Int(settings.fsyncInterval.exactNanoseconds)
@@ -83,7 +83,11 @@ final class RouterCore: Sendable {
             options: LogWriterThread.Options(
                 limits: limits, clock: clock, sync: sync, onCommit: { [accounts] in accounts.accept($0, epoch: $1) }),
             metrics: metrics, logger: logger)
-        logWriter.onProgress { board.set(facts: $0.end.offset) }
+        logWriter.onProgress {
+            // Before a worker can report on these spans, they are accepted.
+            accounts.reached($0.end)
+            board.set(facts: $0.end.offset)
+        }
         merge.start(
             options: settings.linking.options(closesByTime: mode.closesByTime), log: verdicts, decided: decided)
         logWriter.start(log: log, on: group.next())
@@ -127,8 +131,7 @@ final class RouterCore: Sendable {
             endPartition: owned.upperBound, epochNanoseconds: clock.epochNanoseconds,
             lateWindowEpochs: mode.closesByTime ? settings.linking.lateWindowEpochs : nil,
             acknowledgedVerdicts: before.acknowledged, reportedEpoch: before.reportedEpoch,
-            firstOwnEpoch: before.hasTakenOver ? 0 : firstOwnEpoch, firstOwnPosition: firstOwnPosition,
-            isReplay: mode.isDriven,
+            settled: settledBefore, isReplay: mode.isDriven,
             verdictEpochs: mode.closesByTime ? settings.linking.maxTraceAgeEpochs + Self.verdictMargin : nil)
     }
 
@@ -143,7 +146,7 @@ final class RouterCore: Sendable {
                     "partitions": "\(epochs.firstPartition)..<\(epochs.endPartition)",
                 ])
         }
-        acknowledgements.write(board.acknowledged)
+        if !mode.isDriven { ledgerFile.write(accounts) }
         trim()
     }
 
@@ -178,5 +181,6 @@ final class RouterCore: Sendable {
         board.close()
         logWriter.stop()
         await merge.stop()
+        if !mode.isDriven { ledgerFile.write(accounts, now: true) }
     }
 }

@@ -37,6 +37,8 @@ final class VerdictApplier {
     private let router: RouterOrdinal
     private let owned: Range<UInt16>
     private let epochNanoseconds: Int
+    /// Epochs that were given up: their spans have left already.
+    private let settled: [LostEpochs]
     private let log: SpanLogReader
     private let points = PointBuffer()
     private var rows: [VerdictDecoder.Row] = []
@@ -53,10 +55,11 @@ final class VerdictApplier {
         var spans: [Kept] = []
     }
 
-    init(router: RouterOrdinal, owned: Range<UInt16>, epochNanoseconds: Int, log: SpanLogReader) {
+    init(router: RouterOrdinal, owned: Range<UInt16>, epochNanoseconds: Int, settled: [LostEpochs], log: SpanLogReader) {
         self.router = router
         self.owned = owned
         self.epochNanoseconds = epochNanoseconds
+        self.settled = settled
         self.log = log
     }
 
@@ -115,9 +118,12 @@ final class VerdictApplier {
         var place = 0
         for run in facts.partitions where owned.contains(run.partition.number) {
             while place < rows.count, rows[place].row < run.rows.lowerBound { place += 1 }
+            let isGivenUp = !settled.isEmpty && hasGivenUp(run.partition, facts.header.epoch)
             while place < rows.count, run.rows.contains(rows[place].row) {
                 own += 1
-                if let verdict = rows[place].verdict {
+                if isGivenUp {
+                    // Counted before the router started again.
+                } else if let verdict = rows[place].verdict {
                     let row = facts.row(at: rows[place].row)
                     keptRows.append(row)
                     kept.append(Kept(partition: run.partition, span: span(row, rows[place].row, verdict, commit)))
@@ -131,6 +137,10 @@ final class VerdictApplier {
         outcome.ended.append(Ended(position: commit.position, rows: own, appended: facts.header.time))
         guard !keptRows.isEmpty else { return }
         try gather(facts.header, keptRows, into: &outcome, &gathered)
+    }
+
+    private func hasGivenUp(_ partition: PartitionID, _ epoch: Epoch) -> Bool {
+        settled.contains { $0.contains(epoch: epoch.number, partition: partition.number) }
     }
 
     private func span(

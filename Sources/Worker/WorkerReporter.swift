@@ -33,9 +33,6 @@ final class WorkerReporter: Sendable {
         var blocks: [Block] = []
         /// What targets told of spans whose block is not acknowledged: by target, slice and reason ("": exported).
         var told: [String: [Slice: [String: UInt64]]] = [:]
-        /// Rows of an earlier run of the router, less those that had ended then; nil once they are told.
-        var takenOver: [Slice: UInt64]? = [:]
-        var hasTakenOver = false
         var acknowledgedVerdicts: UInt64 = 0
         var readEpoch: UInt64?
         var number: UInt64 = 0
@@ -77,34 +74,12 @@ final class WorkerReporter: Sendable {
         }
     }
 
-    // MARK: Taking over from an earlier run of the router
-
-    /// Rows that an earlier run of the router took in, ended or not.
-    func tookOver(_ partition: PartitionID, _ epoch: Epoch, spans: UInt64) {
-        state.withLock { state in
-            state.takenOver?[Slice(partition: partition.number, epoch: epoch.number), default: 0] += spans
-        }
-    }
-
-    /// Rows of a block that every target had finished before this process started.
+    /// Rows of a block that every target had finished before this process started, and that are counted.
     func skipped(_ outcome: borrowing VerdictApplier.Outcome, next: UInt64) {
-        let block = Self.block(VerdictBlockID(0), next: next, outcome)
+        let ended = outcome.ended
         state.withLock { state in
-            for rows in block.ended { state.pending.finish(rows.position, rows: rows.rows) }
-            for (key, spans) in block.dropped { state.forgetTakenOver(key.slice, spans) }
-            for (slice, spans) in block.kept { state.forgetTakenOver(slice, spans) }
+            for rows in ended { state.pending.finish(rows.position, rows: rows.rows) }
             state.acknowledgedVerdicts = max(state.acknowledgedVerdicts, next)
-        }
-    }
-
-    /// All that had ended is known: what is left of the taken over rows is this run's to account for.
-    func finishTakeOver() {
-        state.withLock { state in
-            for (slice, spans) in state.takenOver ?? [:] where spans > 0 {
-                state.lines[Key(slice: slice, target: nil, reason: nil), default: 0] += spans
-            }
-            state.takenOver = nil
-            state.hasTakenOver = true
         }
     }
 
@@ -201,7 +176,7 @@ final class WorkerReporter: Sendable {
             state.lines.removeAll(keepingCapacity: true)
             let report = WorkerReport(
                 ordinal: ordinal, pid: pid, number: state.number, readEpoch: state.readEpoch,
-                hasTakenOver: state.hasTakenOver, lowWater: low.facts.offset, lowWaterPayload: low.payload,
+                lowWater: low.facts.offset, lowWaterPayload: low.payload,
                 acknowledgedVerdicts: state.acknowledgedVerdicts, lines: lines, settled: settled)
             state.isNews = state.last.map { !report.saysTheSame(as: $0) } ?? true
             state.last = report
@@ -232,7 +207,7 @@ final class WorkerReporter: Sendable {
 extension WorkerReport {
     /// Whether a report brings no lines and no other positions than an earlier one.
     fileprivate func saysTheSame(as other: WorkerReport) -> Bool {
-        lines.isEmpty && settled.isEmpty && readEpoch == other.readEpoch && hasTakenOver == other.hasTakenOver
+        lines.isEmpty && settled.isEmpty && readEpoch == other.readEpoch
             && lowWater == other.lowWater && acknowledgedVerdicts == other.acknowledgedVerdicts
     }
 }
@@ -242,9 +217,7 @@ extension WorkerReporter.State {
     fileprivate mutating func settle(_ welcome: WorkerWelcome) -> [LostEpochs] {
         let ends = newestEnds.areFinal ? newestEnds : awaitedEnds ?? newestEnds
         awaitedEnds = ends
-        // What an earlier run took in is not in the ledger before it is told.
-        guard acknowledgedVerdicts >= ends.verdicts, let readEpoch, takenOver == nil || welcome.firstOwnEpoch == 0
-        else { return [] }
+        guard acknowledgedVerdicts >= ends.verdicts, let readEpoch else { return [] }
         awaitedEnds = nil
         let horizon: UInt64
         if ends.areFinal {
@@ -259,11 +232,6 @@ extension WorkerReporter.State {
                 from: epochs.lowerBound, to: epochs.upperBound, firstPartition: welcome.firstPartition,
                 endPartition: welcome.endPartition, reason: reason)
         }
-    }
-
-    fileprivate mutating func forgetTakenOver(_ slice: WorkerReporter.Slice, _ spans: UInt64) {
-        guard let left = takenOver?[slice] else { return }
-        takenOver?[slice] = left - min(left, spans)
     }
 
     /// Tells what became of the spans of a block: of each slice as many as it kept, in every target.

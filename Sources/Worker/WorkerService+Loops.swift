@@ -61,7 +61,8 @@ extension WorkerService {
         let verdicts = RecordLogReader(disk: disk, folder: directory.verdictLog)
         let applier = VerdictApplier(
             router: RouterOrdinal(welcome.router), owned: welcome.firstPartition..<welcome.endPartition,
-            epochNanoseconds: welcome.epochNanoseconds, log: SpanLogReader(disk: disk, folder: directory.spanLog))
+            epochNanoseconds: welcome.epochNanoseconds, settled: welcome.settled,
+            log: SpanLogReader(disk: disk, folder: directory.spanLog))
         var position: UInt64 = 0
         var isFlushed = false
         while let new = await ends.wait(until: { [position, isFlushed] in
@@ -87,21 +88,10 @@ extension WorkerService {
                     try? await Task.sleep(for: .milliseconds(500))
                 }
             }
-            guard position >= new.verdicts else { continue }
-            await finishTakeOver()
-            guard new.areFinal, !ends.isClosed else { continue }
+            guard new.areFinal, position >= new.verdicts, !ends.isClosed else { continue }
             await fanOut.flush()
             isFlushed = true
         }
-    }
-
-    /// Once all facts of an earlier run are read and all that had ended is known, the rest is told. Later calls do
-    /// nothing.
-    private func finishTakeOver() async {
-        guard await factsRead.wait(until: { [first = welcome.firstOwnPosition] in $0.facts >= first }) != nil else {
-            return
-        }
-        reporter.finishTakeOver()
     }
 
     /// Takes a part of the verdict log that cannot be read for an empty block: its verdicts are lost.
@@ -116,7 +106,6 @@ extension WorkerService {
         // Which spans it was about is unknown; their epochs are not behind the newest watermark.
         reporter.lose(0...new.watermark, DropReason.unreadableVerdict)
         guard next > welcome.acknowledgedVerdicts else { return }
-        await finishTakeOver()
         let outcome = VerdictApplier.Outcome.unreadable(id)
         reporter.applied(id, next: next, outcome: outcome)
         for batch in outcome.batches { await fanOut.submit(batch) }
@@ -136,7 +125,6 @@ extension WorkerService {
     private func apply(
         _ bytes: [UInt8], at place: UInt64, next: UInt64, _ applier: VerdictApplier, factsEnd: UInt64
     ) async throws(Failure) {
-        if next > welcome.acknowledgedVerdicts { await finishTakeOver() }
         let id = VerdictBlockID(place)
         // A verdict follows the facts it is about, so these have been read; but after a restart the reading of facts
         // and of verdicts run side by side, and rows must be known before they can end.
@@ -224,7 +212,6 @@ private struct FactsReading {
             // Duplicates have ended with being read.
             service.reporter.read(block.header, rows: fresh)
             service.metrics.found(duplicates: own.count - fresh)
-            takeOver(block)
         case .mark(let epoch, let time):
             service.readTime.store(time, ordering: .relaxed)
             isAfterGap(epoch)
@@ -247,14 +234,5 @@ private struct FactsReading {
         guard let from = lostFrom else { return }
         service.reporter.lose(min(from, epoch.number)...epoch.number, DropReason.unreadableFacts)
         lostFrom = nil
-    }
-
-    /// Rows that an earlier run of the router took in are accounted for by this run from here on.
-    private func takeOver(_ block: FactsBlock) {
-        guard block.header.epoch.number < service.welcome.firstOwnEpoch else { return }
-        let owned = service.welcome.firstPartition..<service.welcome.endPartition
-        for run in block.partitions where owned.contains(run.partition.number) {
-            service.reporter.tookOver(run.partition, block.header.epoch, spans: UInt64(run.rows.count))
-        }
     }
 }

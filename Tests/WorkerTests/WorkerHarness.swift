@@ -45,7 +45,7 @@ final class WorkerHarness: Sendable {
         let welcome = WorkerWelcome(
             dataDirectory: folder, logIdentity: "test", router: 0, firstPartition: Self.owned.lowerBound,
             endPartition: Self.owned.upperBound, epochNanoseconds: 1_000_000_000, lateWindowEpochs: 24,
-            acknowledgedVerdicts: 0, reportedEpoch: nil, firstOwnEpoch: 0, firstOwnPosition: 0, isReplay: false,
+            acknowledgedVerdicts: 0, reportedEpoch: nil, settled: [], isReplay: false,
             verdictEpochs: Self.verdictEpochs)
         let reporter = WorkerReporter(ordinal: 0, pid: 1, welcome: welcome)
         let target = Exported.Target(

@@ -6,14 +6,14 @@ import Testing
 
 @Suite struct WorkerReporterTests {
     private func reporter(
-        acknowledged: UInt64 = 0, firstOwnEpoch: UInt64 = 0, verdictEpochs: UInt64? = 10
+        acknowledged: UInt64 = 0, verdictEpochs: UInt64? = 10
     ) -> WorkerReporter {
         WorkerReporter(
             ordinal: 3, pid: 42,
             welcome: WorkerWelcome(
                 dataDirectory: "/nowhere", logIdentity: "test", router: 0, firstPartition: 0, endPartition: 8,
                 epochNanoseconds: 1, lateWindowEpochs: 10, acknowledgedVerdicts: acknowledged, reportedEpoch: nil,
-                firstOwnEpoch: firstOwnEpoch, firstOwnPosition: 0, isReplay: false, verdictEpochs: verdictEpochs))
+                settled: [], isReplay: false, verdictEpochs: verdictEpochs))
     }
 
     private func header(_ position: UInt64, epoch: UInt64) -> FactsBlock.Header {
@@ -103,19 +103,13 @@ import Testing
         #expect(report.readEpoch == 4 && counts(report) == ["all/duplicate": 6])
     }
 
-    @Test("rows of an earlier run are taken over, less those that had ended in it")
-    func takeOver() {
-        let reporter = reporter(acknowledged: 64, firstOwnEpoch: 10)
+    @Test("blocks that had ended before a restart end their rows and are not told again")
+    func skipped() {
+        let reporter = reporter(acknowledged: 64)
         reporter.read(header(100, epoch: 1), rows: 5)
-        reporter.tookOver(PartitionID(1), Epoch(1), spans: 7)
-        reporter.tookOver(PartitionID(2), Epoch(1), spans: 2)
         reporter.skipped(outcome(0, position: 100, epoch: 1, kept: 3, sampled: 2), next: 64)
-        #expect(!reporter.next().hasTakenOver)
-        reporter.finishTakeOver()
         let report = reporter.next()
-        #expect(report.hasTakenOver && counts(report) == ["all/-": 4] && reporter.pendingRows == 0)
-        reporter.finishTakeOver()
-        #expect(counts(reporter.next()).isEmpty)
+        #expect(report.lines.isEmpty && report.acknowledgedVerdicts == 64 && reporter.pendingRows == 0)
     }
 
     @Test("news is what the report before did not say")

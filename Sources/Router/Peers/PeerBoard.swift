@@ -26,7 +26,6 @@ final class PeerBoard: Sendable {
         /// Acknowledged positions from before this run of the router.
         var acknowledged: [UInt64]
         var reportedEpochs: [UInt64?]
-        var hasTakenOver: [Bool]
     }
 
     /// Most entries of `PeerEnds.lost`.
@@ -34,13 +33,12 @@ final class PeerBoard: Sendable {
 
     private let state: Mutex<State>
 
-    init(workers: Int, acknowledged: [UInt64]) {
+    /// - Parameter positions: how far an earlier run of the router was, for as many workers.
+    init(workers: Int, positions: LedgerPositions) {
         state = Mutex(
             State(
                 workers: Array(repeating: nil, count: workers),
-                acknowledged: (0..<workers).map { $0 < acknowledged.count ? acknowledged[$0] : 0 },
-                reportedEpochs: Array(repeating: nil, count: workers),
-                hasTakenOver: Array(repeating: false, count: workers)))
+                acknowledged: positions.acknowledged, reportedEpochs: positions.reportedEpochs))
     }
 
     // MARK: Ends
@@ -53,6 +51,9 @@ final class PeerBoard: Sendable {
             ends.watermark = max(ends.watermark, watermark)
         }
     }
+
+    /// Spans that no worker can tell about any more.
+    func note(lost: [LostEpochs]) { move { $0.lost += lost } }
 
     /// The merge refused a graph: its owner is to know that its spans get no verdict.
     func noteRefused(_ header: PartialGraphHeader) {
@@ -128,14 +129,12 @@ final class PeerBoard: Sendable {
     // MARK: Workers
 
     /// A worker presents itself; returns what it had told before.
-    func greeted(_ hello: WorkerHello) -> (
-        acknowledged: UInt64, reportedEpoch: UInt64?, hasTakenOver: Bool
-    ) {
+    func greeted(_ hello: WorkerHello) -> (acknowledged: UInt64, reportedEpoch: UInt64?) {
         state.withLock { state in
             let index = Int(hello.ordinal)
             state.workers[index] = Worker(
                 pid: hello.pid, admin: hello.admin, acknowledgedVerdicts: state.acknowledged[index])
-            return (state.acknowledged[index], state.reportedEpochs[index], state.hasTakenOver[index])
+            return (state.acknowledged[index], state.reportedEpochs[index])
         }
     }
 
@@ -153,7 +152,6 @@ final class PeerBoard: Sendable {
             worker.acknowledgedVerdicts = max(worker.acknowledgedVerdicts, report.acknowledgedVerdicts)
             state.workers[index] = worker
             state.acknowledged[index] = worker.acknowledgedVerdicts
-            state.hasTakenOver[index] = state.hasTakenOver[index] || report.hasTakenOver
             if let epoch = report.readEpoch {
                 state.reportedEpochs[index] = max(state.reportedEpochs[index] ?? 0, epoch)
             }

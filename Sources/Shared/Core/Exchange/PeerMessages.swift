@@ -51,11 +51,8 @@ public struct WorkerWelcome: Codable, Sendable, Equatable {
     public var acknowledgedVerdicts: UInt64
     /// The newest epoch whose duplicates the router has already counted; nil: none.
     public var reportedEpoch: UInt64?
-    /// The first epoch that this run of the router counts itself; what is older the worker reports as taken over.
-    /// 0 when that is done.
-    public var firstOwnEpoch: UInt64
-    /// End of the facts log when this run of the router began.
-    public var firstOwnPosition: UInt64
+    /// Epochs whose spans an earlier run of the router has given up: whatever verdict they get now does not count.
+    public var settled: [LostEpochs]
     /// A replay: files are written as parts to be joined, and need not survive a power cut.
     public var isReplay: Bool
     /// A row has its verdict at the latest when the watermark is so many epochs behind its own; what has none then
@@ -65,7 +62,7 @@ public struct WorkerWelcome: Codable, Sendable, Equatable {
     public init(
         dataDirectory: String, logIdentity: String, router: UInt16, firstPartition: UInt16, endPartition: UInt16,
         epochNanoseconds: Int, lateWindowEpochs: UInt64?, acknowledgedVerdicts: UInt64, reportedEpoch: UInt64?,
-        firstOwnEpoch: UInt64, firstOwnPosition: UInt64, isReplay: Bool, verdictEpochs: UInt64?
+        settled: [LostEpochs], isReplay: Bool, verdictEpochs: UInt64?
     ) {
         self.dataDirectory = dataDirectory
         self.logIdentity = logIdentity
@@ -76,8 +73,7 @@ public struct WorkerWelcome: Codable, Sendable, Equatable {
         self.lateWindowEpochs = lateWindowEpochs
         self.acknowledgedVerdicts = acknowledgedVerdicts
         self.reportedEpoch = reportedEpoch
-        self.firstOwnEpoch = firstOwnEpoch
-        self.firstOwnPosition = firstOwnPosition
+        self.settled = settled
         self.isReplay = isReplay
         self.verdictEpochs = verdictEpochs
     }
@@ -140,7 +136,7 @@ public struct WorkerReport: Codable, Sendable, Equatable {
         public var epoch: UInt64
         /// Nil: for every target (duplicates, sampled spans).
         public var target: String?
-        /// Nil with a target: exported. Nil without: taken over from an earlier run of the router.
+        /// Nil: exported.
         public var reason: String?
         /// Partition, spans, partition, spans …
         public var counts: [UInt64]
@@ -159,8 +155,6 @@ public struct WorkerReport: Codable, Sendable, Equatable {
     public var number: UInt64
     /// Every epoch up to this one has been read and its duplicates are in a report.
     public var readEpoch: UInt64?
-    /// What earlier runs of the router left is in this report or one before.
-    public var hasTakenOver: Bool
     /// Everything the worker owns below this position of the facts log has ended, and the payload position there.
     public var lowWater: UInt64
     public var lowWaterPayload: UInt64
@@ -171,14 +165,13 @@ public struct WorkerReport: Codable, Sendable, Equatable {
     public var settled: [LostEpochs]
 
     public init(
-        ordinal: UInt16, pid: Int32, number: UInt64, readEpoch: UInt64?, hasTakenOver: Bool, lowWater: UInt64,
-        lowWaterPayload: UInt64, acknowledgedVerdicts: UInt64, lines: [Line], settled: [LostEpochs] = []
+        ordinal: UInt16, pid: Int32, number: UInt64, readEpoch: UInt64?, lowWater: UInt64, lowWaterPayload: UInt64,
+        acknowledgedVerdicts: UInt64, lines: [Line], settled: [LostEpochs] = []
     ) {
         self.ordinal = ordinal
         self.pid = pid
         self.number = number
         self.readEpoch = readEpoch
-        self.hasTakenOver = hasTakenOver
         self.lowWater = lowWater
         self.lowWaterPayload = lowWaterPayload
         self.acknowledgedVerdicts = acknowledgedVerdicts
@@ -201,6 +194,8 @@ public enum DropReason {
     public static let unreadableVerdict = "unreadable_verdict"
     /// The merge refused the partial graph that told of the span: torn, or another one covers the same.
     public static let refusedGraph = "refused_graph"
+    /// The span had ended before the target was configured.
+    public static let beforeTarget = "before_target"
     /// The merge gave no verdict within the time in which every span gets one, for no known reason.
     public static let noVerdict = "no_verdict"
 
