@@ -9,6 +9,8 @@ final class VerdictApplier {
     struct Ended {
         var position: LogPosition
         var rows: Int
+        /// Wall clock of the commit's append, nanoseconds since 1970.
+        var appended: Int64
     }
 
     /// What a block means for this worker.
@@ -19,6 +21,11 @@ final class VerdictApplier {
         var dropped: [Dropped: UInt64] = [:]
         /// Rows that have ended once the block is acknowledged, by commit.
         var ended: [Ended] = []
+        /// Commits whose facts are damaged: their rows cannot be told.
+        var unreadable: [LogPosition] = []
+
+        /// What a block means that cannot be read: nothing but its end.
+        static func unreadable(_ id: VerdictBlockID) -> Outcome { Outcome(batches: [.end(of: id)]) }
     }
 
     struct Dropped: Hashable {
@@ -30,6 +37,8 @@ final class VerdictApplier {
     private let router: RouterOrdinal
     private let owned: Range<UInt16>
     private let epochNanoseconds: Int
+    /// Epochs that were given up: their spans have left already.
+    private let settled: [LostEpochs]
     private let log: SpanLogReader
     /// The points of the block in hand.
     private var points = PointBuffer()
@@ -45,12 +54,16 @@ final class VerdictApplier {
         var span: ExportSpan
     }
 
-    init(router: RouterOrdinal, owned: Range<UInt16>, epochNanoseconds: Int, log: SpanLogReader) {
+    init(router: RouterOrdinal, owned: Range<UInt16>, epochNanoseconds: Int, settled: [LostEpochs], log: SpanLogReader) {
         self.router = router
         self.owned = owned
         self.epochNanoseconds = epochNanoseconds
+        self.settled = settled
         self.log = log
     }
+
+    /// Path of the file that holds a commit's facts, for messages.
+    func path(at position: LogPosition) -> String { log.path(at: position) }
 
     /// Applies one block. Fails with `.corrupt` when it is no verdict block; a commit that cannot be read any more is
     /// counted and passed over.
@@ -98,6 +111,7 @@ final class VerdictApplier {
             facts = try log.block(at: commit.position)
         } catch  where error.code == .corrupt {
             // Trimmed: everything in it had ended before the worker started again.
+            if !(try log.isTrimmed(commit.position)) { outcome.unreadable.append(commit.position) }
             return
         }
         var own = 0
@@ -107,9 +121,12 @@ final class VerdictApplier {
         for run in facts.partitions where owned.contains(run.partition.number) {
             var sampled: UInt64 = 0
             while place < rows.count, rows[place].row < run.rows.lowerBound { place += 1 }
+            let isGivenUp = !settled.isEmpty && hasGivenUp(run.partition, facts.header.epoch)
             while place < rows.count, run.rows.contains(rows[place].row) {
                 own += 1
-                if let verdict = rows[place].verdict {
+                if isGivenUp {
+                    // Counted before the router started again.
+                } else if let verdict = rows[place].verdict {
                     let row = facts.row(at: rows[place].row)
                     keptRows.append(row)
                     kept.append(Kept(partition: run.partition, span: span(row, rows[place].row, verdict, commit)))
@@ -121,9 +138,13 @@ final class VerdictApplier {
             outcome.count(DropReason.sampled, sampled, run.partition, facts.header.epoch)
         }
         guard own > 0 else { return }
-        outcome.ended.append(Ended(position: commit.position, rows: own))
+        outcome.ended.append(Ended(position: commit.position, rows: own, appended: facts.header.time))
         guard !keptRows.isEmpty else { return }
         try gather(facts.header, into: &outcome, &gathered)
+    }
+
+    private func hasGivenUp(_ partition: PartitionID, _ epoch: Epoch) -> Bool {
+        settled.contains { $0.contains(epoch: epoch.number, partition: partition.number) }
     }
 
     private func span(

@@ -79,6 +79,18 @@ public final class SegmentedLogReader {
         if window != nil || !files.isEmpty { try refresh() }
     }
 
+    /// Whether a position was trimmed: nothing of it, or before it, is kept on purpose. O(segments).
+    public func isTrimmed(_ position: UInt64) throws(Failure) -> Bool {
+        try refresh()
+        return bases.first.map { position < $0 } ?? false
+    }
+
+    /// Path of the segment file that holds a position, for messages; the folder when there is none.
+    public func path(at position: UInt64) -> String {
+        guard let first = bases.first, position >= first else { return folder }
+        return folder + "/" + SegmentHeader.name(bases[lastIndex(atOrBelow: position)])
+    }
+
     private func refresh() throws(Failure) {
         do throws(Failure) {
             bases = try SegmentHeader.bases(in: folder, on: disk)

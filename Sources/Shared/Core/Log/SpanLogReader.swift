@@ -54,6 +54,12 @@ public final class SpanLogReader {
         return try FactsBlock(view.body, at: view.position, in: view.memory)
     }
 
+    /// Whether the facts at a position were trimmed, rather than damaged.
+    public func isTrimmed(_ position: LogPosition) throws(Failure) -> Bool { try facts.isTrimmed(position.offset) }
+
+    /// Path of the file that holds the facts at a position, for messages.
+    public func path(at position: LogPosition) -> String { facts.path(at: position.offset) }
+
     /// Some rows of the facts block at a position, in the order asked for.
     ///
     /// The block is read and checked whole, so ask once for all rows of a block. Fails with `.corrupt` when the block
