@@ -30,7 +30,12 @@ extension GraphMerge {
         close(alive, into: &verdict, isFinal: true)
         calendar.removeAll()
         openPage.removeAll()
-        for node in leavingNodes { processes.removeEntry(node) }
+        if leavingNodes.isEmpty { return }
+        let generation = ProcessIndex.EntryNode.generationCount - 1
+        for node in leavingNodes {
+            processes.close(node, closedSpan: ClosedTraces.dropped, generation: generation)
+        }
+        processes.sweep(generation: generation)
         leavingNodes.removeAll()
     }
 
@@ -50,7 +55,7 @@ extension GraphMerge {
         watermark = Epoch(epoch)
         hasNews = false
         callers.advance(to: epoch)
-        for node in closed.advance(to: epoch) { processes.removeEntry(node) }
+        for generation in closed.advance(to: epoch) { processes.sweep(generation: generation) }
         joinExits()
         closeDue(into: &verdict)
     }

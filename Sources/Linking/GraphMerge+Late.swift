@@ -111,8 +111,7 @@ extension GraphMerge {
                 closed.add(ClosedTraces.NetRecord(end: netEnd(record, local), id: id, span: closedSpan))
             }
             if leavesNode {
-                processes.close(record.node, closedSpan: closedSpan)
-                closed.keep(node: record.node)
+                processes.close(record.node, closedSpan: closedSpan, generation: closed.keepNode())
             }
         }
     }

@@ -282,8 +282,8 @@ extension GraphMerge {
         if record.sparse == 0, record.flags.isDisjoint(with: .hasApplication) {
             var (processID, threadID): (UInt64, UInt64) = (0, 0)
             if record.process != Self.none, record.flags.contains(.hasPID) {
-                let process = processes.processes.base + Int(record.process)
-                (processID, threadID) = (process.pointee.key.processID, process.pointee.key.threadID)
+                let key = processes.keys.base + Int(record.process)
+                (processID, threadID) = (key.pointee.processID, key.pointee.threadID)
             }
             return record.computedID(processID: processID, threadID: threadID)
         }
@@ -297,7 +297,7 @@ extension GraphMerge {
         facts.initiator = record.initiator
         facts.flags = record.flags
         if record.process != Self.none {
-            let key = processes.processes[Int(record.process)].key
+            let key = processes.keys[Int(record.process)]
             facts.processID = key.processID
             facts.threadID = key.threadID
         }

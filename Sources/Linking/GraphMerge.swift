@@ -370,7 +370,9 @@ public struct GraphMerge: ~Copyable {
         if flags.contains(.entry) {
             processes.noteEntry(of: record.pointee.process, epoch: epoch)
             guard infersLinks, flags.contains([.hasProcess, .hasKernelTime]) else { return }
-            record.pointee.node = processes.addEntry(span: span, record: record.pointee)
+            record.pointee.node = processes.addEntry(
+                span: span, process: record.pointee.process, kernelTime: record.pointee.kernelTime,
+                duration: record.pointee.duration)
         } else if !hasEntry, canInfer(record.pointee) {
             newExits.append(span)
         }
