@@ -145,8 +145,9 @@ struct ClosedTraces: ~Copyable {
 
     // MARK: Time
 
-    /// Moves to `epoch`: throws away what is older than `late_window`. Returns the generations whose nodes in the process
-    /// index go with it. Borders of generations are multiples of their length, so they do not depend on who called when.
+    /// Moves to `epoch`: throws away what is older than `late_window`. Returns the generations whose nodes in the
+    /// process index go with it. Borders of generations are multiples of their length, so they do not depend on who
+    /// called when.
     mutating func advance(to epoch: UInt64) -> [Int] {
         var gone: [Int] = []
         for place in 0..<GenerationRing.count
@@ -255,7 +256,7 @@ struct ClosedTraces: ~Copyable {
 
     /// The closed entry (or first closed exit without entry) with this thread key; of a dropped trace when no kept one
     /// left the key.
-    func thread(_ key: UInt64, isEntry: Bool) -> ThreadRecord? {
+    mutating func thread(_ key: UInt64, isEntry: Bool) -> ThreadRecord? {
         if !isEntry, !hasExitKeys { return nil }
         var best: ThreadRecord?
         var isDropped = false
@@ -288,7 +289,9 @@ struct ClosedTraces: ~Copyable {
     }
 
     /// Whether `takeOtherEnd` would find one.
-    func hasOtherEnd(of end: NetEnd, datakitCompatible: Bool) -> Bool { otherEnd(of: end, datakitCompatible) != nil }
+    mutating func hasOtherEnd(of end: NetEnd, datakitCompatible: Bool) -> Bool {
+        otherEnd(of: end, datakitCompatible) != nil
+    }
 
     /// Asks the cache for the place where a dropped entry's thread key will go.
     @inline(__always) func prefetchEntry(_ hash: UInt32) { generations[current].entries.dropped.prefetch(hash) }
@@ -300,7 +303,7 @@ struct ClosedTraces: ~Copyable {
 
     private typealias Candidate = (rank: Int, difference: UInt64, id: SpanID, place: Int, index: UInt32)
 
-    private func otherEnd(of end: NetEnd, _ datakitCompatible: Bool) -> Candidate? {
+    private mutating func otherEnd(of end: NetEnd, _ datakitCompatible: Bool) -> Candidate? {
         let hash = KeyTable.hash(end.requestSequence)
         var best: Candidate?
         for place in 0..<GenerationRing.count {

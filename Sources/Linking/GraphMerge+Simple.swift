@@ -10,7 +10,7 @@
 // tied, refused or cut. Anything else takes the general way (`close`), which gives the same result for simple groups.
 
 extension GraphMerge {
-    typealias Members = UnsafeMutablePointer<Assembly.Member>
+    typealias Members = UnsafeMutablePointer<UInt32>
 
     /// What the members of a simple group have in common.
     private struct Tree {
@@ -60,15 +60,14 @@ extension GraphMerge {
         var tree = Tree()
         var roots = 0
         for place in 0..<count {
-            let span = members[place].span
+            let span = members[place]
             let record = spans.pointer(span)
             tree.flags.formUnion(record.pointee.flags)
             var hasParent = false
             let isMatched = record.pointee.mate != Self.none
             if isMatched {
                 let mate = spans.pointer(record.pointee.mate)
-                guard record.pointee.hasStrongNetKey,
-                    mate.pointee.responseSequence == record.pointee.responseSequence,
+                guard record.pointee.hasStrongNetKey, haveEqualResponses(span, record.pointee.mate),
                     mate.pointee.isIncoming != record.pointee.isIncoming else { return nil }
                 if record.pointee.isIncoming {
                     hasParent = true
@@ -76,8 +75,8 @@ extension GraphMerge {
                         && record.pointee.flow == mate.pointee.flow
                     if isMirrored { tree.net &+= 1 } else { tree.netKey &+= 1 }
                 }
-            } else if record.pointee.requestSequence != 0, options.closesByTime,
-                closed.hasOtherEnd(of: netEnd(record.pointee, 0), datakitCompatible: false) {
+            } else if record.pointee.hasRequest, options.closesByTime,
+                closed.hasOtherEnd(of: netEnd(span, 0), datakitCompatible: false) {
                 return nil
             }
             if record.pointee.isEntry {
@@ -85,8 +84,8 @@ extension GraphMerge {
                     closed.thread(record.pointee.threadKey, isEntry: false) != nil { return nil }
             } else if record.pointee.isIncoming {
                 guard isMatched, record.pointee.threadKey == 0 else { return nil }
-            } else if let head = threadHead(record.pointee), spans[head].isEntry {
-                guard isSimpleCall(record, of: spans.pointer(head)) else { return nil }
+            } else if let entry = entry(of: record) {
+                guard isSimpleCall(record, of: spans.pointer(entry)) else { return nil }
                 hasParent = true
                 tree.thread &+= 1
             } else {
@@ -103,10 +102,16 @@ extension GraphMerge {
         return roots == 1 ? tree : nil
     }
 
+    @inline(__always) private func haveEqualResponses(_ one: UInt32, _ other: UInt32) -> Bool {
+        guard spans[one].response == spans[other].response else { return false }
+        return spans[one].marks.union(spans[other].marks).isDisjoint(with: .wide)
+            || spans.responseSequence(of: one) == spans.responseSequence(of: other)
+    }
+
     /// Whether an exit without entry stays without: no closed entry of its thread, none of its process that was open.
     @inline(never) private mutating func mayBeRoot(_ exit: UnsafeMutablePointer<SpanRecord>) -> Bool {
         if exit.pointee.threadKey != 0, closed.thread(exit.pointee.threadKey, isEntry: true) != nil { return false }
-        guard canInfer(exit.pointee) else { return true }
+        guard canInfer(exit) else { return true }
         return processes.openEntries(
             of: exit.pointee.process, at: exit.pointee.kernelTime, latest: options.inferredLinks == .latest) == .nobody
     }
@@ -121,7 +126,7 @@ extension GraphMerge {
     }
 
     /// The decision of `keeps`; gives the trace id where it took part or is needed.
-    private func keepsSimply(_ tree: Tree, _ id: inout TraceID) -> Bool {
+    private mutating func keepsSimply(_ tree: Tree, _ id: inout TraceID) -> Bool {
         let keepsAll = options.samplingRate >= 1
         let isTrusted = options.trustApplicationSampled && !keepsAll
         if isTrusted, tree.flags.contains(.sampledReject) { return false }
@@ -138,10 +143,11 @@ extension GraphMerge {
     ) {
         assembly.droppedRows.removeAll()
         for place in 0..<count {
-            let record = spans.pointer(members[place].span)
+            let span = members[place]
+            let record = spans.pointer(span)
             let slot = slot(of: record.pointee.commit, in: &verdict)
             assembly.droppedRows.append(VerdictBuilder.Row(slot: slot, row: record.pointee.row, kept: 0))
-            if options.closesByTime { leaveDropped(record) }
+            if options.closesByTime { leaveDropped(span, record) }
         }
         verdict.drop(assembly.droppedRows)
         if options.closesByTime, tree.isRootExit, spans[tree.root].threadKey != 0 {
@@ -149,10 +155,12 @@ extension GraphMerge {
         }
     }
 
-    @inline(__always) private mutating func leaveDropped(_ record: UnsafeMutablePointer<SpanRecord>) {
-        if record.pointee.requestSequence != 0, record.pointee.mate == Self.none {
+    @inline(__always) private mutating func leaveDropped(
+        _ span: UInt32, _ record: UnsafeMutablePointer<SpanRecord>
+    ) {
+        if record.pointee.hasRequest, record.pointee.mate == Self.none {
             closed.add(
-                ClosedTraces.NetRecord(end: netEnd(record.pointee, 0), id: .none, span: ClosedTraces.dropped))
+                ClosedTraces.NetRecord(end: netEnd(span, 0), id: .none, span: ClosedTraces.dropped))
         }
         guard record.pointee.isEntry else { return }
         if record.pointee.threadKey != 0 { closed.addDropped(threadKey: record.pointee.threadKey, isEntry: true) }
@@ -167,7 +175,7 @@ extension GraphMerge {
     ) {
         let trace = closed.add(ClosedTraces.ClosedTrace(id: id, spans: count, references: 0))
         for place in 0..<count {
-            let span = members[place].span
+            let span = members[place]
             let record = spans.pointer(span)
             var row = VerdictBuilder.Kept(
                 flags: .keep, evidence: .none, parent: .none, ebpfTrace: id, trace: id, explicitID: .none)
@@ -180,9 +188,9 @@ extension GraphMerge {
                 row.parent = computedID(record.pointee.mate)
             } else if isRootExit {
                 if record.pointee.threadKey != 0 { row.flags.insert(.rootMissing) }
-            } else if record.pointee.isExit, let head = threadHead(record.pointee) {
+            } else if record.pointee.isExit, let entry = entry(of: record) {
                 row.evidence = .thread
-                row.parent = computedID(head)
+                row.parent = computedID(entry)
             }
             verdict.keep(row, commit: slot(of: record.pointee.commit, in: &verdict), row: record.pointee.row)
             if options.closesByTime { leaveKept(span, record, trace, isRootExit) }
@@ -194,7 +202,7 @@ extension GraphMerge {
         _ span: UInt32, _ pointer: UnsafeMutablePointer<SpanRecord>, _ trace: UInt32, _ isRootExit: Bool
     ) {
         let record = pointer.pointee
-        let leavesRequest = record.requestSequence != 0 && record.mate == Self.none
+        let leavesRequest = record.hasRequest && record.mate == Self.none
         let leavesThread = record.threadKey != 0 && (record.isEntry || isRootExit)
         let leavesNode = record.node != Self.none && record.isEntry
         guard leavesRequest || leavesThread || leavesNode else { return }
@@ -202,14 +210,14 @@ extension GraphMerge {
         let isTimed = record.flags.contains(.hasKernelTime) && record.hasResponse
         let left = closed.add(
             ClosedTraces.ClosedSpan(
-                id: id, trace: trace, start: record.start, end: isTimed ? record.end : .max, applicationTrace: .none,
+                id: id, trace: trace, start: start(of: span), end: isTimed ? record.end : .max, applicationTrace: .none,
                 isApplicationHex: false))
         if leavesThread {
             closed.add(
                 ClosedTraces.ThreadRecord(
-                    key: record.threadKey, start: record.start, id: id, span: left, isEntry: !isRootExit))
+                    key: record.threadKey, start: start(of: span), id: id, span: left, isEntry: !isRootExit))
         }
-        if leavesRequest { closed.add(ClosedTraces.NetRecord(end: netEnd(record, 0), id: id, span: left)) }
+        if leavesRequest { closed.add(ClosedTraces.NetRecord(end: netEnd(span, 0), id: id, span: left)) }
         if leavesNode {
             processes.close(record.node, closedSpan: left, generation: closed.keepNode())
         }

@@ -77,6 +77,8 @@ struct ProcessIndex: ~Copyable {
     private(set) var processes = Column<Process>()
     /// By process.
     private(set) var keys = Column<ProcessKey>()
+    /// By process: `start - ktime / 1000` of its first span, microseconds; that of others lies near it.
+    private var clocks = Column<Int64>()
     private(set) var entries = Column<EntryNode>()
     private(set) var exits = Column<ExitNode>()
     /// By process.
@@ -107,8 +109,9 @@ struct ProcessIndex: ~Copyable {
         UInt32(truncatingIfNeeded: StableHash.of(scope, processID) &>> 32)
     }
 
-    /// The index of a process; makes it when it is new. Whoever keeps the index calls `retain`. Expected O(1).
-    mutating func process(_ key: ProcessKey) -> UInt32 {
+    /// The index of a process; makes it when it is new, with the `clock` of the span that brought it. Whoever keeps the
+    /// index calls `retain`. Expected O(1).
+    mutating func process(_ key: ProcessKey, clock: Int64) -> UInt32 {
         let hash = Self.hash(key)
         if let index = processTable.find(hash, where: { keys[Int($0)] == key }) { return index }
         let process = Process(
@@ -118,10 +121,12 @@ struct ProcessIndex: ~Copyable {
             index = slot
             processes[Int(slot)] = process
             keys[Int(slot)] = key
+            clocks[Int(slot)] = clock
         } else {
             index = UInt32(processes.count)
             processes.append(process)
             keys.append(key)
+            clocks.append(clock)
             timelines.append()
         }
         processTable.insert(hash, index)
@@ -147,6 +152,8 @@ struct ProcessIndex: ~Copyable {
         serviceTable.insert(hash, index)
         return index
     }
+
+    @inline(__always) func clock(of process: UInt32) -> Int64 { clocks[Int(process)] }
 
     @inline(__always) mutating func retain(_ process: UInt32) { processes[Int(process)].references &+= 1 }
 

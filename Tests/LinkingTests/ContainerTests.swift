@@ -142,7 +142,7 @@ import Testing
         var random = Seeded(seed)
         var index = ProcessIndex()
         let process = index.process(
-            ProcessIndex.ProcessKey(scope: 1, processID: 2, threadID: 3, isUserThread: false))
+            ProcessIndex.ProcessKey(scope: 1, processID: 2, threadID: 3, isUserThread: false), clock: 0)
         var live: [(node: UInt32, start: Int64, end: Int64)] = []
         for step in 0..<(seed % 2 == 0 ? 60 : 400) {
             if random.chance(0.3), let victim = live.indices.randomElement(using: &random), live.count > 1 {
