@@ -75,7 +75,7 @@ struct ClosedTraces: ~Copyable {
         mutating func addDropped(_ key: UInt64) {
             let (hash, fingerprint) = Self.fingerprint(key)
             let slot = dropped.probe(hash) { $0 == fingerprint }
-            if slot.pointee.value == 0 { dropped.occupy(slot, hash, fingerprint) }
+            if slot.pointee.index == nil { dropped.occupy(slot, hash, fingerprint) }
         }
 
         func hasDropped(_ key: UInt64) -> Bool {

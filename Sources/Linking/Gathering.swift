@@ -43,7 +43,10 @@ struct Gathering: ~Copyable {
                 if record.pointee.marks.contains(.headsRequest) {
                     let hash = KeyTable.hash(spans.requestSequence(of: span))
                     requests.prefetch(hash)
-                    if record.pointee.mate == SpanRecord.none { closed.prefetchRequest(hash) }
+                    if record.pointee.mate == SpanRecord.none {
+                        closed.prefetchRequest(hash)
+                        spans.prefetchTail(span)
+                    }
                 }
                 if record.pointee.marks.contains(.headsThread) {
                     let hash = KeyTable.hash(record.pointee.threadKey)

@@ -152,7 +152,7 @@ public struct GraphMerge: ~Copyable {
         hasNews = true
         commitIndexes.removeAll()
         for commit in decoder.commits { commitIndexes.append(commitIndex(commit)) }
-        threadIndexes.fill(Self.none, count: decoder.threads.count)
+        processes.find(decoder.threads, into: &threadIndexes)
         inserted.removeAll()
         inserted.reserve(staged.count)
         ahead.fill(Found(), count: 32)
@@ -163,7 +163,8 @@ public struct GraphMerge: ~Copyable {
             if span.pointee.thread > 0 {
                 let thread = Int(span.pointee.thread &- 1)
                 if threadIndexes[thread] == Self.none {
-                    threadIndexes[thread] = processIndex(decoder.threads[thread], clock: span.pointee.clock)
+                    threadIndexes[thread] = processes.process(
+                        ProcessIndex.ProcessKey(decoder.threads[thread]), clock: span.pointee.clock)
                 }
                 process = threadIndexes[thread]
             }
@@ -282,13 +283,6 @@ public struct GraphMerge: ~Copyable {
         }
         commitOf[key] = index
         return index
-    }
-
-    private mutating func processIndex(_ thread: PartialGraphDecoder.Thread, clock: Int64) -> UInt32 {
-        processes.process(
-            ProcessIndex.ProcessKey(
-                scope: thread.scope, processID: thread.processID, threadID: thread.threadID,
-                isUserThread: thread.isUserThread), clock: clock)
     }
 
     /// Takes a staged span in; `partner`: the span that the graph says is the other end of its request.

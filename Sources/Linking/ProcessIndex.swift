@@ -1,3 +1,5 @@
+import CIntrinsics
+
 /// Who served what when, per process key: answers rule R4's question "which entries were open at this moment?".
 ///
 ///     process ──▶ timeline of its entries (entry spans, open or of closed traces; a node names each)
@@ -12,6 +14,17 @@ struct ProcessIndex: ~Copyable {
         var processID: UInt64
         var threadID: UInt64
         var isUserThread: Bool
+
+        init(scope: UInt64, processID: UInt64, threadID: UInt64, isUserThread: Bool) {
+            (self.scope, self.processID, self.threadID) = (scope, processID, threadID)
+            self.isUserThread = isUserThread
+        }
+
+        init(_ thread: PartialGraphDecoder.Thread) {
+            self.init(
+                scope: thread.scope, processID: thread.processID, threadID: thread.threadID,
+                isUserThread: thread.isUserThread)
+        }
     }
 
     struct Process {
@@ -84,6 +97,7 @@ struct ProcessIndex: ~Copyable {
     /// By process.
     private var timelines = TimelineList()
     private(set) var services = Column<Service>()
+    private var hashes = Column<UInt32>()
     private var processTable = KeyTable(minimumCapacity: 64)
     private var serviceTable = KeyTable(minimumCapacity: 64)
     private var freeProcesses = Column<UInt32>()
@@ -132,6 +146,24 @@ struct ProcessIndex: ~Copyable {
         processTable.insert(hash, index)
         services[Int(process.service)].references &+= 1
         return index
+    }
+
+    /// Looks many processes up at once, so that their cache misses overlap; `none` for those that are not known.
+    mutating func find(_ threads: [PartialGraphDecoder.Thread], into indexes: inout Column<UInt32>) {
+        hashes.removeAll()
+        for thread in threads { hashes.append(Self.hash(ProcessKey(thread))) }
+        indexes.fill(Self.none, count: threads.count)
+        for place in 0..<(threads.count &+ 16) {
+            if place < threads.count { processTable.prefetch(hashes[place]) }
+            if place >= 8, place &- 8 < threads.count, let index = processTable.peek(hashes[place &- 8]) {
+                ebpftrace_prefetch(keys.base + Int(index))
+            }
+            guard place >= 16 else { continue }
+            let key = ProcessKey(threads[place &- 16])
+            if let index = processTable.find(hashes[place &- 16], where: { keys[Int($0)] == key }) {
+                indexes[place &- 16] = index
+            }
+        }
     }
 
     private mutating func service(_ scope: UInt64, _ processID: UInt64) -> UInt32 {

@@ -132,6 +132,8 @@ struct SpanTable: ~Copyable {
     /// Asks for the cache line of a record.
     @inline(__always) func prefetch(_ index: UInt32) { ebpftrace_prefetch(pointer(index)) }
 
+    @inline(__always) func prefetchTail(_ index: UInt32) { ebpftrace_prefetch(tail(index)) }
+
     /// Asks for the record that the insertion after `ahead` others will take.
     @inline(__always) func prefetchFree(_ ahead: Int) {
         guard free.count > ahead else { return }
