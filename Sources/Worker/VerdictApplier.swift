@@ -54,7 +54,9 @@ final class VerdictApplier {
         var span: ExportSpan
     }
 
-    init(router: RouterOrdinal, owned: Range<UInt16>, epochNanoseconds: Int, settled: [LostEpochs], log: SpanLogReader) {
+    init(
+        router: RouterOrdinal, owned: Range<UInt16>, epochNanoseconds: Int, settled: [LostEpochs], log: SpanLogReader
+    ) {
         self.router = router
         self.owned = owned
         self.epochNanoseconds = epochNanoseconds
