@@ -293,8 +293,11 @@ struct ClosedTraces: ~Copyable {
         otherEnd(of: end, datakitCompatible) != nil
     }
 
-    /// Asks the cache for the place where a dropped entry's thread key will go.
-    @inline(__always) func prefetchEntry(_ hash: UInt32) { generations[current].entries.dropped.prefetch(hash) }
+    /// Asks the cache for the places where an entry's thread key may go.
+    @inline(__always) func prefetchEntry(_ hash: UInt32) {
+        generations[current].entries.dropped.prefetch(hash)
+        generations[current].entries.table.prefetch(hash)
+    }
 
     /// Asks the cache for what `hasOtherEnd` will look at.
     @inline(__always) func prefetchRequest(_ hash: UInt32) {

@@ -1,3 +1,5 @@
+import CIntrinsics
+
 /// Collects the verdicts of one step of the merge and writes them as verdict blocks.
 public struct VerdictBuilder {
     /// The verdict of one span that is kept, as the merge has it.
@@ -12,6 +14,18 @@ public struct VerdictBuilder {
         var explicitID: SpanID
     }
 
+    /// The same as it waits for its block: half a cache line, since blocks visit verdicts in the order of the log, which
+    /// is random here.
+    private struct Waiting {
+        var flags: VerdictFlags
+        var evidence: LinkEvidence
+        /// Place of its eBPF trace id in `traces`, and of the application's in `applications`.
+        var trace: UInt32
+        var application: UInt32
+        var parent: SpanID
+        var explicitID: SpanID
+    }
+
     struct Row {
         var slot: UInt32
         var row: UInt32
@@ -21,7 +35,10 @@ public struct VerdictBuilder {
 
     private var commits: [(router: RouterOrdinal, position: LogPosition)] = []
     private var rows: [Row] = []
-    private var kept: [Kept] = []
+    private var kept: [Waiting] = []
+    /// Trace ids as they came: spans of one trace come together, so an id is seldom there twice.
+    private var traces: [TraceID] = []
+    private var applications: [TraceID] = []
 
     public init() {}
 
@@ -49,7 +66,16 @@ public struct VerdictBuilder {
     }
 
     mutating func keep(_ verdict: Kept, commit slot: UInt32, row: UInt32) {
-        kept.append(verdict)
+        var application: UInt32 = 0
+        if traces.last != verdict.ebpfTrace { traces.append(verdict.ebpfTrace) }
+        if verdict.flags.contains(.applicationTrace) {
+            if applications.last != verdict.trace { applications.append(verdict.trace) }
+            application = UInt32(applications.count - 1)
+        }
+        kept.append(
+            Waiting(
+                flags: verdict.flags, evidence: verdict.evidence, trace: UInt32(traces.count - 1),
+                application: application, parent: verdict.parent, explicitID: verdict.explicitID))
         rows.append(Row(slot: slot, row: row, kept: UInt32(kept.count)))
     }
 
@@ -63,10 +89,12 @@ public struct VerdictBuilder {
         defer { self = VerdictBuilder() }
         sortRows()
         var blocks: [[UInt8]] = []
+        var traceIDs = BlockTraces(all: traces)
+        var applicationIDs = BlockTraces(all: applications)
         var from = 0
         while from < rows.count {
             let to = min(rows.count, from + max(1, spansPerBlock))
-            blocks.append(block(from..<to, watermark))
+            blocks.append(block(from..<to, watermark, &traceIDs, &applicationIDs))
             from = to
         }
         return blocks
@@ -116,9 +144,11 @@ public struct VerdictBuilder {
         }
     }
 
-    private func block(_ range: Range<Int>, _ watermark: Epoch) -> [UInt8] {
-        var traces = VerdictDictionary()
-        var applications = VerdictDictionary()
+    private func block(
+        _ range: Range<Int>, _ watermark: Epoch, _ traces: inout BlockTraces, _ applications: inout BlockTraces
+    ) -> [UInt8] {
+        traces.startBlock()
+        applications.startBlock()
         var heads = ByteWriter()
         var body = ByteWriter(reserving: range.count * 4)
         var commitCount: UInt64 = 0
@@ -130,6 +160,7 @@ public struct VerdictBuilder {
             var lastRow: UInt32 = 0
             while end < range.upperBound, rows[end].slot == slot {
                 let row = rows[end]
+                prefetchKept(end + 12)
                 body.varint(UInt64(row.row - lastRow) << 1 | (row.kept == 0 ? 0 : 1))
                 lastRow = row.row
                 if row.kept != 0 { write(kept[Int(row.kept) - 1], to: &body, &traces, &applications) }
@@ -154,33 +185,54 @@ public struct VerdictBuilder {
         return out.bytes
     }
 
-    private func write(
-        _ verdict: Kept, to body: inout ByteWriter, _ traces: inout VerdictDictionary,
-        _ applications: inout VerdictDictionary
+    @inline(__always) private func prefetchKept(_ place: Int) {
+        guard place < rows.count, rows[place].kept != 0 else { return }
+        let index = Int(rows[place].kept) - 1
+        kept.withUnsafeBufferPointer { ebpftrace_prefetch($0.baseAddress.map { $0 + index }) }
+    }
+
+    @inline(__always) private func write(
+        _ verdict: Waiting, to body: inout ByteWriter, _ traces: inout BlockTraces, _ applications: inout BlockTraces
     ) {
         body.byte(verdict.flags.rawValue)
         var head = verdict.evidence.rawValue
         if verdict.parent != .none { head |= VerdictFormat.hasParent }
         if verdict.explicitID != .none { head |= VerdictFormat.hasExplicitID }
         body.byte(head)
-        body.varint(UInt64(traces.index(of: verdict.ebpfTrace)))
-        if verdict.flags.contains(.applicationTrace) { body.varint(UInt64(applications.index(of: verdict.trace))) }
+        body.varint(UInt64(traces.index(of: verdict.trace)))
+        if verdict.flags.contains(.applicationTrace) {
+            body.varint(UInt64(applications.index(of: verdict.application)))
+        }
         if verdict.parent != .none { body.fixed(verdict.parent.bits) }
         if verdict.explicitID != .none { body.fixed(verdict.explicitID.bits) }
     }
 }
 
-/// Trace ids that a block names by number.
-private struct VerdictDictionary {
+/// Trace ids that a block names by number, in the order in which its rows name them.
+private struct BlockTraces {
+    /// The ids of all blocks, by the number that verdicts have of them.
+    private let all: [TraceID]
+    /// For each of them: the block that named it last, and its number there.
+    private var numbers: [(block: UInt32, number: UInt32)]
+    private var block: UInt32 = 0
     private var ids: [TraceID] = []
-    private var indexOf: [TraceID: Int] = [:]
 
-    mutating func index(of id: TraceID) -> Int {
-        if let last = ids.last, last == id { return ids.count - 1 }
-        if let index = indexOf[id] { return index }
-        indexOf[id] = ids.count
-        ids.append(id)
-        return ids.count - 1
+    init(all: [TraceID]) {
+        self.all = all
+        numbers = Array(repeating: (0, 0), count: all.count)
+    }
+
+    mutating func startBlock() {
+        block += 1
+        ids.removeAll(keepingCapacity: true)
+    }
+
+    @inline(__always) mutating func index(of trace: UInt32) -> UInt32 {
+        if numbers[Int(trace)].block == block { return numbers[Int(trace)].number }
+        let number = UInt32(ids.count)
+        numbers[Int(trace)] = (block, number)
+        ids.append(all[Int(trace)])
+        return number
     }
 
     func write(to out: inout ByteWriter) {
