@@ -35,25 +35,34 @@ final class TraceStore: Sendable {
     /// Fails with `.corrupt` when the bytes are no such message (nothing of it is taken), `.limit` when the writer is
     /// behind (try again later), `.disk`, `.ended`.
     @discardableResult
-    func insert(_ request: UnsafeRawBufferPointer) async throws(Failure) -> InsertResult {
-        let (batch, result) = try files.encode(request)
-        metrics.refused(result.rejected, "unreadable")
-        guard !batch.places.isEmpty else { return result }
-        do throws(Failure) {
-            try await writer.write(batch)
-        } catch {
-            if error.code == .limit { metrics.refused(batch.places.count, "behind") }
-            throw error
-        }
-        return result
+    func insert(_ request: [UInt8]) async throws(Failure) -> InsertResult {
+        try await insert(try request.withRawBytes { (bytes) throws(Failure) in try encode(bytes) })
     }
 
-    @discardableResult
-    func insert(_ request: [UInt8]) async throws(Failure) -> InsertResult {
-        let (batch, result) = try request.withRawBytes { (bytes) throws(Failure) in try files.encode(bytes) }
+    /// Spans of a request as rows.
+    struct Encoded: Sendable {
+        var batch: RowBatch
+        var result: InsertResult
+    }
+
+    /// The first half of `insert`, for bytes that stay where they are. Fails with `.corrupt`.
+    func encode(_ request: UnsafeRawBufferPointer) throws(Failure) -> Encoded {
+        let (batch, result) = try files.encode(request)
         metrics.refused(result.rejected, "unreadable")
-        if !batch.places.isEmpty { try await writer.write(batch) }
-        return result
+        return Encoded(batch: batch, result: result)
+    }
+
+    /// The second half of `insert`.
+    @discardableResult
+    func insert(_ encoded: Encoded) async throws(Failure) -> InsertResult {
+        guard !encoded.batch.places.isEmpty else { return encoded.result }
+        do throws(Failure) {
+            try await writer.write(encoded.batch)
+        } catch {
+            if error.code == .limit { metrics.refused(encoded.batch.places.count, "behind") }
+            throw error
+        }
+        return encoded.result
     }
 
     // MARK: Reading

@@ -12,7 +12,8 @@ import Shared
 /// | SDK | the ebpftrace server span that was called with the same parent (see `server(over:)`); its own parent |
 ///
 /// So a call reads: SDK client span → exit → entry → SDK server span. A span whose parent is not there keeps it and
-/// is an orphan. What was replaced stays as attribute `ebpftrace.original_parent_id`. O(n log n), no recursion.
+/// is an orphan; one whose parent is below it becomes a root. What was replaced stays as attribute
+/// `ebpftrace.original_parent_id`. O(n log n), no recursion.
 struct TraceView {
     /// How far apart an SDK span and the server span over it may be: agents stamp `start` up to 5 s late.
     static let slackNanoseconds: UInt64 = 10_000_000_000
@@ -82,6 +83,8 @@ struct TraceView {
             if span.parent != parent { replaceParent(of: place, by: parent) }
             return
         }
+        // The parent is there, but below the span, or the span itself.
+        if let parent = span.parent, places[parent] != nil { replaceParent(of: place, by: nil) }
     }
 
     private func candidates(_ place: Int) -> [SpanID?] {
@@ -120,7 +123,7 @@ struct TraceView {
         return outer.start > inner.start ? outer.start - inner.start : inner.start - outer.start
     }
 
-    private mutating func replaceParent(of place: Int, by parent: SpanID) {
+    private mutating func replaceParent(of place: Int, by parent: SpanID?) {
         if let original = spans[place].parent {
             spans[place].attributes.append(Attribute(Self.originalParentKey, .string(TraceIDText.hex(original))))
         }

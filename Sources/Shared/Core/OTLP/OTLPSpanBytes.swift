@@ -22,7 +22,7 @@ public struct OTLPSpanBytes {
     /// Reads the fixed fields; nil when the message is malformed. O(fields).
     public init?(_ bytes: UnsafeRawBufferPointer) {
         self.bytes = bytes
-        var fields = OTLPFields(bytes)
+        var fields = OTLPMessageFields(bytes)
         while let field = fields.next() {
             switch field.tag {
             case OTLPWire.attribute: attributeCount &+= 1
@@ -41,7 +41,7 @@ public struct OTLPSpanBytes {
     }
 
     private mutating func readStatus(_ message: UnsafeRawBufferPointer) -> Bool {
-        var fields = OTLPFields(message)
+        var fields = OTLPMessageFields(message)
         while let field = fields.next() {
             switch field.tag {
             case 0x12: statusMessage = field.bytes
@@ -72,7 +72,7 @@ public struct OTLPSpanBytes {
 
     /// Calls `body` with each field, tag and length included, that none of the properties here hold.
     public func forEachOtherField(_ body: (UnsafeRawBufferPointer) -> Void) {
-        var fields = OTLPFields(bytes)
+        var fields = OTLPMessageFields(bytes)
         while let field = fields.next() {
             switch field.tag {
             case OTLPWire.attribute, OTLPWire.traceID, OTLPWire.spanID, OTLPWire.parentID, OTLPWire.name,
@@ -91,12 +91,12 @@ public enum OTLPKeyValues {
         in message: UnsafeRawBufferPointer, tag: UInt64,
         _ body: (_ key: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer) -> Void
     ) {
-        var fields = OTLPFields(message)
+        var fields = OTLPMessageFields(message)
         while let field = fields.next() {
             guard field.tag == tag else { continue }
             var key = UnsafeRawBufferPointer(start: nil, count: 0)
             var value = UnsafeRawBufferPointer(start: nil, count: 0)
-            var pair = OTLPFields(field.bytes)
+            var pair = OTLPMessageFields(field.bytes)
             while let part = pair.next() {
                 if part.tag == 0x0a { key = part.bytes } else if part.tag == 0x12 { value = part.bytes }
             }

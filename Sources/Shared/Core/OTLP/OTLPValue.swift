@@ -18,7 +18,7 @@ public enum OTLPValue {
     /// Reads an `AnyValue` message; what cannot be read is `none`.
     public init(_ message: UnsafeRawBufferPointer) {
         self = .none
-        var fields = OTLPFields(message)
+        var fields = OTLPMessageFields(message)
         while let field = fields.next() {
             switch field.tag {
             case 0x0a: self = .string(field.bytes)
@@ -46,7 +46,7 @@ public enum OTLPValue {
         case .array(let message):
             var items: [String] = []
             guard depth > 0 else { return "[]" }
-            var fields = OTLPFields(message)
+            var fields = OTLPMessageFields(message)
             while let field = fields.next() {
                 if field.tag == 0x0a { items.append(OTLPValue(field.bytes).json(depth: depth - 1)) }
             }

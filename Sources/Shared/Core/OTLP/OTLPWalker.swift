@@ -53,7 +53,7 @@ public enum OTLPWalker {
     public static func walk(
         _ request: UnsafeRawBufferPointer, visitor: inout some OTLPVisitor
     ) throws(Failure) {
-        var fields = OTLPFields(request)
+        var fields = OTLPMessageFields(request)
         while let field = fields.next() {
             if field.tag == OTLPWire.list { try resourceSpans(field.bytes, &visitor) }
         }
@@ -64,7 +64,7 @@ public enum OTLPWalker {
         _ message: UnsafeRawBufferPointer, _ visitor: inout some OTLPVisitor
     ) throws(Failure) {
         try visitor.resource(try last(OTLPWire.list, of: message, "ResourceSpans"))
-        var fields = OTLPFields(message)
+        var fields = OTLPMessageFields(message)
         while let field = fields.next() {
             if field.tag == OTLPWire.second { try scopeSpans(field.bytes, &visitor) }
         }
@@ -75,7 +75,7 @@ public enum OTLPWalker {
     ) throws(Failure) {
         let scope = try last(OTLPWire.list, of: message, "ScopeSpans")
         try visitor.scope(try last(OTLPWire.list, of: scope, "InstrumentationScope"))
-        var fields = OTLPFields(message)
+        var fields = OTLPMessageFields(message)
         while let field = fields.next() {
             guard field.tag == OTLPWire.second else { continue }
             if let span = OTLPSpanBytes(field.bytes) { try visitor.span(span) } else { try visitor.unreadableSpan() }
@@ -87,7 +87,7 @@ public enum OTLPWalker {
         _ tag: UInt64, of message: UnsafeRawBufferPointer, _ name: String
     ) throws(Failure) -> UnsafeRawBufferPointer {
         var found = UnsafeRawBufferPointer(start: nil, count: 0)
-        var fields = OTLPFields(message)
+        var fields = OTLPMessageFields(message)
         while let field = fields.next() {
             if field.tag == tag { found = field.bytes }
         }
@@ -101,7 +101,7 @@ public enum OTLPWalker {
 }
 
 /// The fields of one message, one after the other.
-public struct OTLPFields {
+public struct OTLPMessageFields {
     /// One field as it lies in the message.
     public struct Field {
         /// Number and wire type as on the wire.
