@@ -9,3 +9,12 @@ void ebpftrace_share_arenas(void) {
     mallopt(M_ARENA_MAX, 2);
 #endif
 }
+
+void ebpftrace_keep_freed(int bytes) {
+#if defined(__GLIBC__)
+    mallopt(M_MMAP_THRESHOLD, bytes);
+    mallopt(M_TRIM_THRESHOLD, bytes);
+#else
+    (void)bytes;
+#endif
+}

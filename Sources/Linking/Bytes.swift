@@ -76,6 +76,9 @@ struct ByteWriter: ~Copyable {
     /// What was written, as an array. O(bytes).
     var bytes: [UInt8] { Array(column.buffer) }
 
+    /// Forgets what was written and keeps the memory.
+    mutating func removeAll() { column.removeAll() }
+
     @inline(__always) mutating func byte(_ value: UInt8) { column.append(value) }
 
     @inline(__always) mutating func varint(_ value: UInt64) {

@@ -47,7 +47,7 @@ struct ClosedTraces: ~Copyable {
     }
 
     /// Thread keys of one kind of span.
-    private struct ThreadKeys: ~Copyable {
+    struct ThreadKeys: ~Copyable {
         var records = Column<ThreadRecord>()
         var table = KeyTable(minimumCapacity: 16)
         /// Of dropped traces: a table whose indexes are the other half of the key's hash.
@@ -75,7 +75,7 @@ struct ClosedTraces: ~Copyable {
         mutating func addDropped(_ key: UInt64) {
             let (hash, fingerprint) = Self.fingerprint(key)
             let slot = dropped.probe(hash) { $0 == fingerprint }
-            if slot.pointee.value == 0 { dropped.occupy(slot, hash, fingerprint) }
+            if slot.pointee.index == nil { dropped.occupy(slot, hash, fingerprint) }
         }
 
         func hasDropped(_ key: UInt64) -> Bool {
@@ -91,7 +91,7 @@ struct ClosedTraces: ~Copyable {
     }
 
     /// The keys left in one stretch of epochs.
-    private struct Generation: ~Copyable {
+    struct Generation: ~Copyable {
         /// The epoch from which on it is forgotten; 0: it is empty.
         var expiry: UInt64 = 0
         var entries = ThreadKeys()
@@ -100,7 +100,8 @@ struct ClosedTraces: ~Copyable {
         /// The first record of each `req_seq`.
         var requestTable = KeyTable(minimumCapacity: 64)
         var spans = Column<UInt32>()
-        var nodes = Column<UInt32>()
+        /// Whether nodes of the process index were closed in it.
+        var hasNodes = false
     }
 
     private(set) var spans = Column<ClosedSpan>()
@@ -115,7 +116,7 @@ struct ClosedTraces: ~Copyable {
     private let candidateLimit: Int
 
     /// Slots used in turn: noncopyable values cannot lie in an Array.
-    private struct GenerationRing: ~Copyable {
+    struct GenerationRing: ~Copyable {
         /// One window's generations, the one being filled, and the one whose last keys are not old enough yet.
         static let count = Int(ClosedTraces.generationsPerWindow) + 2
         private let slots: UnsafeMutablePointer<Generation>
@@ -144,14 +145,15 @@ struct ClosedTraces: ~Copyable {
 
     // MARK: Time
 
-    /// Moves to `epoch`: throws away what is older than `late_window`. Returns the nodes of the process index that went
-    /// with it. Borders of generations are multiples of their length, so they do not depend on who called when.
-    mutating func advance(to epoch: UInt64) -> [UInt32] {
-        var nodes: [UInt32] = []
+    /// Moves to `epoch`: throws away what is older than `late_window`. Returns the generations whose nodes in the
+    /// process index go with it. Borders of generations are multiples of their length, so they do not depend on who
+    /// called when.
+    mutating func advance(to epoch: UInt64) -> [Int] {
+        var gone: [Int] = []
         for place in 0..<GenerationRing.count
         where generations[place].expiry != 0 && generations[place].expiry <= epoch {
             for item in generations[place].spans.indices { free(generations[place].spans[item]) }
-            nodes += generations[place].nodes.buffer
+            if generations[place].hasNodes { gone.append(place) }
             generations[place] = Generation()
         }
         hasExitKeys = (0..<GenerationRing.count).contains { !generations[$0].exits.isEmpty }
@@ -161,7 +163,7 @@ struct ClosedTraces: ~Copyable {
         if generations[current].expiry == 0 {
             generations[current].expiry = (number &+ 1) &* length &+ lateWindow
         }
-        return nodes
+        return gone
     }
 
     private mutating func free(_ span: UInt32) {
@@ -203,7 +205,11 @@ struct ClosedTraces: ~Copyable {
         return index
     }
 
-    mutating func keep(node: UInt32) { generations[current].nodes.append(node) }
+    /// The generation with which a node that is closed now will go.
+    @inline(__always) mutating func keepNode() -> Int {
+        generations[current].hasNodes = true
+        return current
+    }
 
     /// Leaves a thread key of a kept trace.
     mutating func add(_ record: ThreadRecord) {
@@ -250,7 +256,7 @@ struct ClosedTraces: ~Copyable {
 
     /// The closed entry (or first closed exit without entry) with this thread key; of a dropped trace when no kept one
     /// left the key.
-    func thread(_ key: UInt64, isEntry: Bool) -> ThreadRecord? {
+    mutating func thread(_ key: UInt64, isEntry: Bool) -> ThreadRecord? {
         if !isEntry, !hasExitKeys { return nil }
         var best: ThreadRecord?
         var isDropped = false
@@ -283,7 +289,9 @@ struct ClosedTraces: ~Copyable {
     }
 
     /// Whether `takeOtherEnd` would find one.
-    func hasOtherEnd(of end: NetEnd, datakitCompatible: Bool) -> Bool { otherEnd(of: end, datakitCompatible) != nil }
+    mutating func hasOtherEnd(of end: NetEnd, datakitCompatible: Bool) -> Bool {
+        otherEnd(of: end, datakitCompatible) != nil
+    }
 
     /// Asks the cache for the place where a dropped entry's thread key will go.
     @inline(__always) func prefetchEntry(_ hash: UInt32) { generations[current].entries.dropped.prefetch(hash) }
@@ -295,7 +303,7 @@ struct ClosedTraces: ~Copyable {
 
     private typealias Candidate = (rank: Int, difference: UInt64, id: SpanID, place: Int, index: UInt32)
 
-    private func otherEnd(of end: NetEnd, _ datakitCompatible: Bool) -> Candidate? {
+    private mutating func otherEnd(of end: NetEnd, _ datakitCompatible: Bool) -> Candidate? {
         let hash = KeyTable.hash(end.requestSequence)
         var best: Candidate?
         for place in 0..<GenerationRing.count {

@@ -1,29 +1,19 @@
 /// The entries of one process by time: answers "which of them were open at this moment?" in O(log n).
 ///
-///     entries   sorted by (start, length, node), 16 bytes each; removed ones are marked until they are a quarter
-///     added     new ones, sorted and merged in when the next question comes: only the part after them moves
+///     entries   16 bytes each, sorted by (start, length, node) up to `sorted`; behind it new ones as they came,
+///               sorted in when the next question comes: only the part after them moves
 ///     largest   a heap-shaped tree over blocks of 32 entries with the largest end below each place
 ///
 /// Entries come roughly in the order of their starts, so merging touches a short tail; on any input an epoch of
-/// additions costs O(n) at most.
-struct EntryTimeline {
+/// additions costs O(n) at most. Entries go out many at a time (`sweep`), in one pass over all of them.
+struct EntryTimeline: ~Copyable {
     struct Entry {
         var start: Int64
         /// Microseconds, as in `SpanRecord.duration`.
         var duration: UInt32
-        /// The node; with the highest bit set once it is removed.
-        var tagged: UInt32
+        var node: UInt32
 
-        static let removedBit: UInt32 = 1 << 31
-
-        init(start: Int64, duration: UInt32, node: UInt32) {
-            precondition(node < Self.removedBit, "more entries than 31-bit nodes")
-            (self.start, self.duration, tagged) = (start, duration, node)
-        }
-
-        var node: UInt32 { tagged & ~Self.removedBit }
-        var isRemoved: Bool { tagged & Self.removedBit != 0 }
-        @inline(__always) var end: Int64 { isRemoved ? .min : SpanRecord.end(start: start, duration: duration) }
+        @inline(__always) var end: Int64 { SpanRecord.end(start: start, duration: duration) }
 
         @inline(__always) static func < (left: Self, right: Self) -> Bool {
             if left.start != right.start { return left.start < right.start }
@@ -35,33 +25,75 @@ struct EntryTimeline {
     private static let blockBits = 5
     private static let blockSize = 1 << blockBits
 
-    private var entries: [Entry] = []
-    private var added: [Entry] = []
-    private var removedCount = 0
-    private var largest: [Int64] = []
-    private var leaves = 0
+    private var entries: UnsafeMutablePointer<Entry>?
+    private var largest: UnsafeMutablePointer<Int64>?
     /// The longest entry there ever was: what began longer ago cannot be open any more.
     private var longest: UInt64 = 0
+    private var held: UInt32 = 0
+    private var sorted: UInt32 = 0
+    private var capacity: UInt32 = 0
+    /// Leaves of the tree; 0: there is none, or an old one.
+    private var leafCount: UInt32 = 0
 
-    var isEmpty: Bool { entries.count - removedCount + added.count == 0 }
+    init() {}
 
-    mutating func add(_ entry: Entry) {
-        added.append(entry)
+    deinit {
+        entries?.deallocate()
+        largest?.deallocate()
+    }
+
+    var count: Int { Int(held) }
+    private var leaves: Int { Int(leafCount) }
+
+    @inline(__always) private func entry(_ place: Int) -> Entry { entries.unsafelyUnwrapped[place] }
+
+    @inline(__always) mutating func add(_ entry: Entry) {
+        if held == capacity { resize(to: max(4, capacity &+ capacity / 2)) }
+        entries.unsafelyUnwrapped[Int(held)] = entry
+        held &+= 1
         longest = max(longest, UInt64(bitPattern: entry.end &- entry.start))
     }
 
-    /// Takes an entry out that was added before. O(log n), and the merge of what is new.
-    mutating func remove(_ entry: Entry) {
-        settle()
-        let place = firstPlace { !($0 < entry) }
-        precondition(place < entries.count && entries[place].tagged == entry.tagged, "an entry is removed once")
-        entries[place].tagged |= Entry.removedBit
-        removedCount += 1
-        guard removedCount < entries.count else {
-            self = EntryTimeline()
-            return
+    @inline(never) private mutating func resize(to larger: UInt32) {
+        precondition(larger < UInt32(Int32.max), "more entries than 31-bit nodes")
+        let fresh = UnsafeMutablePointer<Entry>.allocate(capacity: Int(larger))
+        if let entries {
+            fresh.moveInitialize(from: entries, count: count)
+            entries.deallocate()
         }
-        if entries.count > Self.blockSize { updateBlocks((place >> Self.blockBits)...(place >> Self.blockBits)) }
+        entries = fresh
+        capacity = larger
+    }
+
+    /// Takes all entries out whose node was closed in `generation`; the nodes go to `free`. Returns how many.
+    /// O(entries).
+    mutating func sweep(
+        generation: Int, nodes: borrowing Column<ProcessIndex.EntryNode>, into free: inout Column<UInt32>
+    ) -> Int {
+        guard let entries else { return 0 }
+        var (kept, keptSorted) = (0, 0)
+        for place in 0..<count {
+            if place == Int(sorted) { keptSorted = kept }
+            let entry = entries[place]
+            if nodes[Int(entry.node)].isClosed(in: generation) {
+                free.append(entry.node)
+                continue
+            }
+            entries[kept] = entry
+            kept += 1
+        }
+        if sorted == held { keptSorted = kept }
+        let gone = count - kept
+        if gone == 0 { return 0 }
+        (held, sorted, leafCount) = (UInt32(kept), UInt32(keptSorted), 0)
+        if kept == 0 {
+            entries.deallocate()
+            largest?.deallocate()
+            (self.entries, largest, capacity, longest) = (nil, nil, 0, 0)
+        } else if kept * 3 < Int(capacity) {
+            resize(to: UInt32(kept + kept / 4 + 1))
+        }
+        return gone
     }
 
     /// The answer to R4's question: with `latest` the open entry that began last.
@@ -70,35 +102,25 @@ struct EntryTimeline {
         let started = firstAfter(time)
         guard let last = lastOpen(before: started, at: time) else { return .nobody }
         if let second = lastOpen(before: last, at: time) {
-            let isTie = entries[second].start == entries[last].start && entries[second].end == entries[last].end
+            let isTie = entry(second).start == entry(last).start && entry(second).end == entry(last).end
             if !latest || isTie { return .several }
         }
-        return .one(node: entries[last].node)
-    }
-
-    private func firstPlace(where reached: (Entry) -> Bool) -> Int {
-        var low = 0
-        var high = entries.count
-        while low < high {
-            let middle = (low + high) / 2
-            if reached(entries[middle]) { high = middle } else { low = middle + 1 }
-        }
-        return low
+        return .one(node: entry(last).node)
     }
 
     /// The place of the first entry that began after `time`. Questions are mostly about the last moments: from the end,
     /// in steps that double.
     private func firstAfter(_ time: Int64) -> Int {
-        var high = entries.count
+        var high = count
         var step = 1
-        while high >= step, entries[high - step].start > time {
+        while high >= step, entry(high - step).start > time {
             high -= step
             step *= 2
         }
         var low = max(0, high - step)
         while low < high {
             let middle = (low + high) / 2
-            if entries[middle].start > time { high = middle } else { low = middle + 1 }
+            if entry(middle).start > time { high = middle } else { low = middle + 1 }
         }
         return low
     }
@@ -108,7 +130,7 @@ struct EntryTimeline {
         let block = (limit - 1) >> Self.blockBits
         if isOver(limit - 1, at: time) { return nil }
         if let place = lastOpen(in: (block << Self.blockBits)..<limit, at: time) { return place }
-        guard block > 0, !isOver((block << Self.blockBits) - 1, at: time) else { return nil }
+        guard block > 0, let largest, !isOver((block << Self.blockBits) - 1, at: time) else { return nil }
         // Climb until a left neighbour's subtree holds an open entry, then go down its right-most way.
         var place = leaves + block
         while place > 1 {
@@ -125,13 +147,13 @@ struct EntryTimeline {
 
     /// True when neither the entry at `place`, which began before `time`, nor any earlier one can still be open.
     @inline(__always) private func isOver(_ place: Int, at time: Int64) -> Bool {
-        UInt64(bitPattern: time &- entries[place].start) > longest
+        UInt64(bitPattern: time &- entry(place).start) > longest
     }
 
     @inline(__always) private func lastOpen(in range: Range<Int>, at time: Int64) -> Int? {
         var place = range.upperBound - 1
         while place >= range.lowerBound {
-            if entries[place].end >= time { return place }
+            if entry(place).end >= time { return place }
             if isOver(place, at: time) { return nil }
             place -= 1
         }
@@ -141,62 +163,59 @@ struct EntryTimeline {
     // MARK: Keeping order
 
     private mutating func settle() {
-        guard !added.isEmpty else { return }
-        if added.count > 1 { added.sort { $0 < $1 } }
-        var firstChanged = entries.count
-        if removedCount * 4 > entries.count {
-            entries.removeAll { $0.isRemoved }
-            removedCount = 0
-            firstChanged = 0
+        if sorted < held {
+            let firstChanged = sortIn()
+            sorted = held
+            if count > Self.blockSize, leafCount > 0 { rebuildBlocks(from: firstChanged >> Self.blockBits) }
         }
-        var old = entries.count - 1
-        var new = added.count - 1
-        entries.append(contentsOf: added)
-        var place = entries.count - 1
-        while new >= 0, old >= 0 {
-            if added[new] < entries[old] {
-                entries[place] = entries[old]
-                old -= 1
-            } else {
-                entries[place] = added[new]
-                new -= 1
+        if count > Self.blockSize, leafCount == 0 { rebuildBlocks(from: 0) }
+    }
+
+    /// Brings the entries behind `sorted` to their places; the first place that changed.
+    private func sortIn() -> Int {
+        let entries = entries.unsafelyUnwrapped
+        let old = Int(sorted)
+        var new = UnsafeMutableBufferPointer(start: entries + old, count: count - old)
+        if new.count > 1 { new.sort { $0 < $1 } }
+        if old == 0 || !(new[0] < entries[old - 1]) { return old }
+        return withUnsafeTemporaryAllocation(of: Entry.self, capacity: new.count) { copy in
+            _ = copy.initialize(from: new)
+            var (from, left, place) = (old - 1, new.count - 1, count - 1)
+            while left >= 0 {
+                if from >= 0, copy[left] < entries[from] {
+                    entries[place] = entries[from]
+                    from -= 1
+                } else {
+                    entries[place] = copy[left]
+                    left -= 1
+                }
+                place -= 1
             }
-            place -= 1
+            return place + 1
         }
-        while new >= 0 {
-            entries[place] = added[new]
-            new -= 1
-            place -= 1
-        }
-        firstChanged = min(firstChanged, old + 1)
-        added.removeAll(keepingCapacity: added.count <= Self.blockSize)
-        if entries.count > Self.blockSize { rebuildBlocks(from: firstChanged >> Self.blockBits) }
     }
 
     private mutating func rebuildBlocks(from block: Int) {
-        let blocks = (entries.count + Self.blockSize - 1) >> Self.blockBits
+        let blocks = (count + Self.blockSize - 1) >> Self.blockBits
         var first = block
-        if blocks > leaves || leaves == 0 {
-            leaves = max(2, blocks.nextPowerOfTwo)
-            largest = [Int64](repeating: .min, count: leaves * 2)
+        if blocks > leaves {
+            leafCount = UInt32(max(2, blocks.nextPowerOfTwo))
+            largest?.deallocate()
+            largest = .allocate(capacity: leaves * 2)
+            largest?.initialize(repeating: .min, count: leaves * 2)
             first = 0
         }
-        // Blocks that a removal emptied stand at the end.
-        for place in blocks..<leaves where largest[leaves + place] != .min { largest[leaves + place] = .min }
-        updateBlocks(first...(leaves - 1), filled: blocks)
-    }
-
-    private mutating func updateBlocks(_ range: ClosedRange<Int>, filled: Int = .max) {
-        for block in range where block < filled {
+        guard let largest else { return }
+        for block in first..<blocks {
             var end = Int64.min
             let from = block << Self.blockBits
-            for place in from..<min(from + Self.blockSize, entries.count) { end = max(end, entries[place].end) }
+            for place in from..<min(from + Self.blockSize, count) { end = max(end, entry(place).end) }
             largest[leaves + block] = end
         }
-        var (first, last) = ((leaves + range.lowerBound) / 2, (leaves + range.upperBound) / 2)
-        while first > 0 {
-            for place in first...last { largest[place] = max(largest[place * 2], largest[place * 2 + 1]) }
-            (first, last) = (first / 2, last / 2)
+        var (low, high) = ((leaves + first) / 2, (leaves + blocks - 1) / 2)
+        while low > 0 {
+            for place in low...high { largest[place] = max(largest[place * 2], largest[place * 2 + 1]) }
+            (low, high) = (low / 2, high / 2)
         }
     }
 }

@@ -19,18 +19,34 @@ struct FlowPairing: ~Copyable {
 
     init() {}
 
+    /// Forgets all spans and keeps the memory.
+    mutating func removeAll() {
+        halves.removeAll()
+        table.removeAll()
+    }
+
+    @inline(__always) private static func hash(_ requestSequence: UInt64, _ responseSequence: UInt64) -> UInt32 {
+        KeyTable.hash(requestSequence ^ responseSequence &* 0x9E37_79B9_7F4A_7C15)
+    }
+
+    /// Brings the place where a span's other end would stand into the cache.
+    @inline(__always) func prefetch(_ requestSequence: UInt64, _ responseSequence: UInt64) {
+        table.prefetch(Self.hash(requestSequence, responseSequence))
+    }
+
     /// The ordinal of the earlier span that shares net key, flow and initiator with `facts`, if there is one; else
     /// `facts` itself waits for its partner. Expected O(1).
     mutating func partner(of facts: SpanFacts, ordinal: UInt32) -> UInt32? {
         guard facts.hasStrongNetKey, facts.flags.contains(.hasFlow) else { return nil }
-        let hash = KeyTable.hash(facts.requestSequence ^ facts.responseSequence &* 0x9E37_79B9_7F4A_7C15)
-        let found = table.find(hash) { index in
-            let half = halves[Int(index)]
+        let hash = Self.hash(facts.requestSequence, facts.responseSequence)
+        let waiting = halves.base
+        let slot = table.probe(hash) { index in
+            let half = waiting[Int(index)]
             return half.requestSequence == facts.requestSequence && half.responseSequence == facts.responseSequence
                 && half.flow == facts.flow && half.initiator == facts.initiator
         }
-        guard let found else {
-            table.insert(hash, UInt32(halves.count))
+        guard let found = slot.pointee.index else {
+            table.occupy(slot, hash, UInt32(halves.count))
             halves.append(
                 Half(
                     requestSequence: facts.requestSequence, responseSequence: facts.responseSequence, flow: facts.flow,

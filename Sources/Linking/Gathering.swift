@@ -6,7 +6,7 @@ struct Gathering: ~Copyable {
     /// Groups walked at once: 16 groups of a dozen spans fill about half of a first-level cache.
     static let groupsAtOnce = 16
 
-    var members = Column<Assembly.Member>()
+    var members = Column<UInt32>()
     private var cursors = Column<Cursor>()
     private var ends = Column<Int>()
 
@@ -31,25 +31,29 @@ struct Gathering: ~Copyable {
             total += Int(groups[group].count)
             ends.append(total)
         }
-        members.fill(Assembly.Member(start: 0, span: 0), count: total)
+        members.fill(0, count: total)
         var moving = cursors.count
         while moving > 0 {
             moving = 0
             for place in cursors.indices where cursors[place].span != SpanRecord.none {
                 let span = cursors[place].span
-                let next = spans[span].next
+                let record = spans.pointer(span)
+                let next = record.pointee.next
                 if next != SpanRecord.none { spans.prefetch(next) }
-                if spans[span].headsRequest {
-                    let hash = KeyTable.hash(spans[span].requestSequence)
+                if record.pointee.marks.contains(.headsRequest) {
+                    let hash = KeyTable.hash(spans.requestSequence(of: span))
                     requests.prefetch(hash)
-                    if spans[span].mate == SpanRecord.none { closed.prefetchRequest(hash) }
+                    if record.pointee.mate == SpanRecord.none {
+                        closed.prefetchRequest(hash)
+                        spans.prefetchTail(span)
+                    }
                 }
-                if spans[span].headsThread {
-                    let hash = KeyTable.hash(spans[span].threadKey)
+                if record.pointee.marks.contains(.headsThread) {
+                    let hash = KeyTable.hash(record.pointee.threadKey)
                     threads.prefetch(hash)
-                    if spans[span].isEntry { closed.prefetchEntry(hash) }
+                    if record.pointee.isEntry { closed.prefetchEntry(hash) }
                 }
-                members[cursors[place].place] = Assembly.Member(start: spans[span].start, span: span)
+                members[cursors[place].place] = span
                 cursors[place].place += 1
                 cursors[place].span = next
                 moving += 1

@@ -30,7 +30,12 @@ extension GraphMerge {
         close(alive, into: &verdict, isFinal: true)
         calendar.removeAll()
         openPage.removeAll()
-        for node in leavingNodes { processes.removeEntry(node) }
+        if leavingNodes.isEmpty { return }
+        let generation = ProcessIndex.EntryNode.generationCount - 1
+        for node in leavingNodes {
+            processes.close(node, closedSpan: ClosedTraces.dropped, generation: generation)
+        }
+        processes.sweep(generation: generation)
         leavingNodes.removeAll()
     }
 
@@ -50,7 +55,7 @@ extension GraphMerge {
         watermark = Epoch(epoch)
         hasNews = false
         callers.advance(to: epoch)
-        for node in closed.advance(to: epoch) { processes.removeEntry(node) }
+        for generation in closed.advance(to: epoch) { processes.sweep(generation: generation) }
         joinExits()
         closeDue(into: &verdict)
     }
@@ -113,9 +118,7 @@ extension GraphMerge {
                 if !groups[group].isIrregular, closesSimply,
                     closeSimply(group, members, range.count, into: &verdict, isFinal: isFinal) { continue }
                 groups[group].isIrregular = true
-                assembly.members.removeAll()
-                assembly.members.append(contentsOf: UnsafeBufferPointer(start: members, count: range.count))
-                close(group, into: &verdict, isFinal: isFinal)
+                close(group, members, range.count, into: &verdict, isFinal: isFinal)
             }
             from = batch.endIndex
         }
@@ -136,7 +139,11 @@ extension GraphMerge {
         for place in newExits.indices {
             prefetchExit(place + 12)
             let span = newExits[place]
-            if !isSettled(span) { spans[span].node = processes.addExit(span: span, process: spans[span].process) }
+            if let entry = entry(of: spans.pointer(span)) {
+                know(entry: entry, of: span)
+            } else if !isInferred(span) {
+                spans[span].node = processes.addExit(span: span, process: spans[span].process)
+            }
         }
         newExits.removeAll()
         for process in touched {
@@ -149,14 +156,16 @@ extension GraphMerge {
         for place in newExits.indices {
             prefetchExit(place + 12)
             let span = newExits[place]
-            guard isSettled(span) else { continue }
+            let entry = entry(of: spans.pointer(span))
+            guard entry != nil || isInferred(span) else { continue }
             processes.removeExit(spans[span].node)
             spans[span].node = ProcessIndex.none
+            if let entry { know(entry: entry, of: span) }
         }
         newExits.removeAll()
     }
 
-    /// Three steps ahead of `isSettled`: the exit, its thread key's slot, and the span that the slot names.
+    /// Three steps ahead of the joining: the exit, its thread key's slot, and the span that the slot names.
     @inline(__always) private func prefetchExit(_ place: Int) {
         if place < newExits.count { spans.prefetch(newExits[place]) }
         if place >= 4, place - 4 < newExits.count {
@@ -166,16 +175,15 @@ extension GraphMerge {
             let other = threadTable.peek(KeyTable.hash(spans[newExits[place - 8]].threadKey)) { spans.prefetch(other) }
     }
 
-    /// True when no entry that may still come joins the exit's group with another one: its entry is there, by thread
-    /// key or as one of those open at its time. (Under `latest` a later entry may take its place.)
-    private mutating func isSettled(_ span: UInt32) -> Bool {
-        let record = spans[span]
-        if hasEntry(record) { return true }
+    /// Joins an exit without an entry of its thread with the one that was open at its time. True when no entry that may
+    /// still come joins its group with another one. (Under `latest` a later entry may take its place.)
+    private mutating func isInferred(_ span: UInt32) -> Bool {
+        let record = spans.pointer(span)
         let answer = processes.openEntries(
-            of: record.process, at: record.kernelTime, latest: options.inferredLinks == .latest)
+            of: record.pointee.process, at: record.pointee.kernelTime, latest: options.inferredLinks == .latest)
         if case .one(let node) = answer, !processes.entries[Int(node)].isClosed {
             let other = spans[processes.entries[Int(node)].span].group
-            let joined = groups.union(record.group, other, spans: spans)
+            let joined = groups.union(record.pointee.group, other, spans: spans)
             groups[joined].isIrregular = true
             schedule(joined)
         }
@@ -184,19 +192,19 @@ extension GraphMerge {
 
     /// True when the trace's root was called from an end whose calls are reported: its caller's exit may still come
     /// (docs/adr/0004). Not when that exit's trace is closed already: then nothing more is needed.
-    func waitsForCaller(_ span: UInt32) -> Bool {
-        let record = spans[span]
-        return record.isIncoming && record.requestSequence != 0 && record.flags.contains(.hasFlow)
-            && callers.contains(record.initiator)
-            && !closed.hasOtherEnd(of: netEnd(record, 0), datakitCompatible: options.datakitCompatible)
+    mutating func waitsForCaller(_ span: UInt32) -> Bool {
+        let record = spans.pointer(span)
+        return record.pointee.isIncoming && record.pointee.hasRequest && record.pointee.flags.contains(.hasFlow)
+            && callers.contains(spans.initiator(of: span))
+            && !closed.hasOtherEnd(of: netEnd(span, 0), datakitCompatible: options.datakitCompatible)
     }
 
     /// True when the trace's root is an exit of a process that serves requests: its own entry may still come.
-    func waitsForEntry(_ span: UInt32) -> Bool {
-        let record = spans[span]
-        guard record.isExit, record.process != Self.none else { return false }
+    mutating func waitsForEntry(_ span: UInt32) -> Bool {
+        let record = spans.pointer(span)
+        guard record.pointee.isExit, record.pointee.process != Self.none else { return false }
         let horizon = watermark.number > options.lateWindowEpochs ? watermark.number - options.lateWindowEpochs : 0
-        return processes.servedRequests(record.process, since: horizon)
+        return processes.servedRequests(record.pointee.process, since: horizon)
     }
 
     private mutating func forgetOldEpochs() {

@@ -27,16 +27,16 @@ extension GraphMerge {
         return chosen ?? adoptFromChild(trace)
     }
 
-    private func fitsInto(_ closedTrace: UInt32, _ trace: Assembly.Trace) -> Bool {
+    private mutating func fitsInto(_ closedTrace: UInt32, _ trace: Assembly.Trace) -> Bool {
         closed.traces[Int(closedTrace)].spans + trace.count <= limits.spansPerTrace
     }
 
     /// A root that was called, and whose caller's trace is closed.
     mutating func findClosedRequest(_ local: Int) {
-        let record = spans[assembly.members[local].span]
-        guard options.closesByTime, record.isIncoming, record.requestSequence != 0, !assembly.isNetMatched[local],
+        let span = assembly.members[local].span
+        guard options.closesByTime, spans[span].isIncoming, spans[span].hasRequest, !assembly.isNetMatched[local],
             assembly.parents[local] == Assembly.none, assembly.closedParents[local].kind == .none,
-            let other = takeClosedEnd(of: record, local) else { return }
+            let other = takeClosedEnd(of: span, local) else { return }
         assembly.isNetMatched[local] = true
         let kind: Assembly.ClosedParent.Kind = other.record.span == ClosedTraces.dropped ? .dropped : .kept
         assembly.closedParents[local] = Assembly.ClosedParent(
@@ -44,9 +44,9 @@ extension GraphMerge {
     }
 
     private mutating func takeClosedEnd(
-        of record: SpanRecord, _ local: Int
+        of span: UInt32, _ local: Int
     ) -> (record: ClosedTraces.NetRecord, evidence: LinkEvidence)? {
-        closed.takeOtherEnd(of: netEnd(record, local), datakitCompatible: options.datakitCompatible)
+        closed.takeOtherEnd(of: netEnd(span, local), datakitCompatible: options.datakitCompatible)
     }
 
     private mutating func adoptFromChild(_ trace: Assembly.Trace) -> Adoption? {
@@ -61,13 +61,15 @@ extension GraphMerge {
         }
         for place in trace.from..<(trace.from + trace.count) {
             let local = Int(assembly.order[place])
-            let record = spans[assembly.members[local].span]
-            if !record.isIncoming, record.requestSequence != 0, !assembly.isNetMatched[local],
-                let other = takeClosedEnd(of: record, local) {
+            let span = assembly.members[local].span
+            let record = spans.pointer(span)
+            if !record.pointee.isIncoming, record.pointee.hasRequest, !assembly.isNetMatched[local],
+                let other = takeClosedEnd(of: span, local) {
                 assembly.isNetMatched[local] = true
                 offer(other.record.end.start, other.record.id, other.record.span)
             }
-            if record.isEntry, record.threadKey != 0, let exit = closed.thread(record.threadKey, isEntry: false) {
+            if record.pointee.isEntry, record.pointee.threadKey != 0,
+                let exit = closed.thread(record.pointee.threadKey, isEntry: false) {
                 offer(exit.start, exit.id, exit.span)
             }
         }
@@ -91,7 +93,7 @@ extension GraphMerge {
             let span = assembly.members[local].span
             let record = spans[span]
             let leavesThread = record.threadKey != 0 && (record.isEntry || assembly.hasNoEntry[local])
-            let leavesRequest = record.requestSequence != 0 && !assembly.isNetMatched[local]
+            let leavesRequest = record.hasRequest && !assembly.isNetMatched[local]
             let leavesNode = record.node != Self.none && record.isEntry
             guard leavesThread || leavesRequest || leavesNode else { continue }
             var id = SpanID.none
@@ -105,23 +107,24 @@ extension GraphMerge {
             } else if leavesThread {
                 closed.add(
                     ClosedTraces.ThreadRecord(
-                        key: record.threadKey, start: record.start, id: id, span: closedSpan, isEntry: record.isEntry))
+                        key: record.threadKey, start: start(of: span), id: id, span: closedSpan,
+                        isEntry: record.isEntry))
             }
             if leavesRequest {
-                closed.add(ClosedTraces.NetRecord(end: netEnd(record, local), id: id, span: closedSpan))
+                closed.add(ClosedTraces.NetRecord(end: netEnd(span, local), id: id, span: closedSpan))
             }
             if leavesNode {
-                processes.close(record.node, closedSpan: closedSpan)
-                closed.keep(node: record.node)
+                processes.close(record.node, closedSpan: closedSpan, generation: closed.keepNode())
             }
         }
     }
 
-    private func closedSpan(_ local: Int, id: SpanID, trace: UInt32) -> ClosedTraces.ClosedSpan {
-        let record = spans[assembly.members[local].span]
+    private mutating func closedSpan(_ local: Int, id: SpanID, trace: UInt32) -> ClosedTraces.ClosedSpan {
+        let member = assembly.members[local].span
+        let record = spans[member]
         let isTimed = record.flags.contains(.hasKernelTime) && record.hasResponse
         var span = ClosedTraces.ClosedSpan(
-            id: id, trace: trace, start: record.start, end: isTimed ? record.end : .max, applicationTrace: .none,
+            id: id, trace: trace, start: start(of: member), end: isTimed ? record.end : .max, applicationTrace: .none,
             isApplicationHex: false)
         if local < assembly.applicationTraces.count, options.useApplicationTraceID {
             span.applicationTrace = assembly.applicationTraces[local].id

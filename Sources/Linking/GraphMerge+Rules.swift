@@ -8,7 +8,7 @@ extension GraphMerge {
         assembly.reset()
         for local in assembly.members.indices {
             let record = spans[assembly.members[local].span]
-            if record.requestSequence != 0 { assembly.netEnds.append(netEnd(record, local)) }
+            if record.hasRequest { assembly.netEnds.append(netEnd(assembly.members[local].span, local)) }
             if record.threadKey != 0 {
                 let isTimed = record.flags.contains(.hasKernelTime)
                 assembly.threadEnds.append(
@@ -46,13 +46,6 @@ extension GraphMerge {
             }
             from = to
         }
-    }
-
-    func netEnd(_ record: SpanRecord, _ local: Int) -> NetEnd {
-        NetEnd(
-            requestSequence: record.requestSequence, responseSequence: record.responseSequence, start: record.start,
-            flow: record.flow, initiator: record.initiator, local: UInt32(local), isIncoming: record.isIncoming,
-            hasFlow: record.flags.contains(.hasFlow))
     }
 
     // MARK: R1, R2
@@ -114,7 +107,7 @@ extension GraphMerge {
     }
 
     /// The latest entry whose `ktime` is not after the exit's, else the earliest; without kernel times the first.
-    private func chooseEntry(for exit: Assembly.ThreadEnd, _ entries: Range<Int>) -> Assembly.ThreadEnd {
+    private mutating func chooseEntry(for exit: Assembly.ThreadEnd, _ entries: Range<Int>) -> Assembly.ThreadEnd {
         if entries.count == 1 { return assembly.threadEnds[entries.lowerBound] }
         var low = entries.lowerBound
         guard exit.hasKernelTime, assembly.threadEnds[entries.upperBound - 1].hasKernelTime else {
@@ -150,15 +143,15 @@ extension GraphMerge {
     private mutating func inferParent(_ local: Int) {
         findClosedRequest(local)
         if assembly.closedParents[local].kind != .none { return }
-        let record = spans[assembly.members[local].span]
-        if record.threadKey != 0, let late = closed.thread(record.threadKey, isEntry: true) {
+        let record = spans.pointer(assembly.members[local].span)
+        if record.pointee.threadKey != 0, let late = closed.thread(record.pointee.threadKey, isEntry: true) {
             assembly.hasNoEntry[local] = false
             linkToClosed(local, span: late.span, evidence: .thread)
             return
         }
         guard canInfer(record) else { return }
         switch processes.openEntries(
-            of: record.process, at: record.kernelTime, latest: options.inferredLinks == .latest) {
+            of: record.pointee.process, at: record.pointee.kernelTime, latest: options.inferredLinks == .latest) {
         case .nobody: break
         case .several: assembly.refuse("R4", "ambiguous")
         case .one(let node):
@@ -222,10 +215,10 @@ extension GraphMerge {
         }
     }
 
-    private func entryTime(_ local: UInt32) -> Int64 { spans[assembly.members[Int(local)].span].kernelTime }
+    private mutating func entryTime(_ local: UInt32) -> Int64 { spans[assembly.members[Int(local)].span].kernelTime }
 
     /// Of parents sorted by kernel time the last that began before the exit, if it was still open then.
-    private func lastOpen(of parents: [UInt32], at exit: Assembly.ThreadEnd) -> UInt32? {
+    private mutating func lastOpen(of parents: [UInt32], at exit: Assembly.ThreadEnd) -> UInt32? {
         guard exit.hasKernelTime else { return nil }
         var low = 0
         var high = parents.count
@@ -276,32 +269,24 @@ extension GraphMerge {
     // MARK: Ids
 
     /// The id made of the span's facts; of a pass-through span, that of its bytes.
-    func computedID(_ span: UInt32) -> SpanID {
-        let record = spans[span]
-        if record.flags.contains(.passThrough) { return spans.givenID(of: span) }
-        if record.sparse == 0, record.flags.isDisjoint(with: .hasApplication) {
-            var (processID, threadID): (UInt64, UInt64) = (0, 0)
-            if record.process != Self.none, record.flags.contains(.hasPID) {
-                let process = processes.processes.base + Int(record.process)
-                (processID, threadID) = (process.pointee.key.processID, process.pointee.key.threadID)
-            }
-            return record.computedID(processID: processID, threadID: threadID)
-        }
+    mutating func computedID(_ span: UInt32) -> SpanID {
+        let record = spans.pointer(span)
+        if record.pointee.flags.contains(.passThrough) { return spans.givenID(of: span) }
         var facts = SpanFacts()
-        facts.requestSequence = record.requestSequence
-        facts.responseSequence = record.responseSequence
-        facts.threadKey = record.threadKey
-        facts.kernelTime = record.kernelTime
-        facts.start = record.start
-        facts.flow = record.flow
-        facts.initiator = record.initiator
-        facts.flags = record.flags
-        if record.process != Self.none {
-            let key = processes.processes[Int(record.process)].key
-            facts.processID = key.processID
-            facts.threadID = key.threadID
+        facts.requestSequence = spans.requestSequence(of: span)
+        facts.responseSequence = spans.responseSequence(of: span)
+        facts.threadKey = record.pointee.threadKey
+        facts.kernelTime = record.pointee.kernelTime
+        facts.start = start(of: span)
+        facts.flow = record.pointee.flow
+        facts.initiator = spans.initiator(of: span)
+        facts.flags = record.pointee.flags
+        if record.pointee.process != Self.none {
+            let key = processes.keys.base + Int(record.pointee.process)
+            facts.processID = key.pointee.processID
+            facts.threadID = key.pointee.threadID
         }
-        facts.application = spans.application(of: span)
+        if record.pointee.flags.contains(.hasApplication) { facts.application = spans.application(of: span) }
         return facts.computedID
     }
 }

@@ -1,9 +1,15 @@
 // From the trees of a closing group to verdicts: traces, ids, sampling, late adoption, and what is left for later.
 
 extension GraphMerge {
-    /// Decides a group whose members the assembly holds: applies the rules and gives every span its verdict, or lets
+    /// Decides a group: applies the rules and gives every span its verdict, or lets
     /// the group wait for an entry or a call that is still to come. O(n log n) in the spans of the group.
-    mutating func close(_ group: UInt32, into verdict: inout VerdictBuilder, isFinal: Bool) {
+    mutating func close(
+        _ group: UInt32, _ members: Members, _ count: Int, into verdict: inout VerdictBuilder, isFinal: Bool
+    ) {
+        assembly.members.removeAll()
+        for place in 0..<count {
+            assembly.members.append(Assembly.Member(start: start(of: members[place]), span: members[place]))
+        }
         applyRules()
         formTraces()
         if !isFinal, mayStillWait(group), waits(for: group) {
@@ -13,16 +19,16 @@ extension GraphMerge {
         }
         for trace in assembly.traces.indices { decide(trace, into: &verdict) }
         statistics.count(assembly.refusals)
-        release(group, assembly.members.base, assembly.members.count)
+        release(group, members, count)
     }
 
-    func mayStillWait(_ group: UInt32) -> Bool {
+    mutating func mayStillWait(_ group: UInt32) -> Bool {
         let state = groups[group]
         return watermark.number < state.lastEpoch &+ options.openWaitEpochs
             && watermark.number < state.firstEpoch &+ options.maxTraceAgeEpochs
     }
 
-    private func waits(for group: UInt32) -> Bool {
+    private mutating func waits(for group: UInt32) -> Bool {
         for local in assembly.members.indices
         where assembly.parents[local] == Assembly.none && assembly.closedParents[local].kind == .none {
             let span = assembly.members[local].span
@@ -107,17 +113,15 @@ extension GraphMerge {
         if let closedTrace { closed.dropIfUnused(closedTrace) }
     }
 
-    func ebpfTraceID(of span: UInt32) -> TraceID {
-        let record = spans[span]
-        if record.hasStrongNetKey || options.datakitCompatible {
-            return EBPFTraceID.of(
-                requestSequence: record.requestSequence, responseSequence: record.responseSequence)
+    mutating func ebpfTraceID(of span: UInt32) -> TraceID {
+        let (request, response) = (spans.requestSequence(of: span), spans.responseSequence(of: span))
+        if spans[span].hasStrongNetKey || options.datakitCompatible {
+            return EBPFTraceID.of(requestSequence: request, responseSequence: response)
         }
-        return EBPFTraceID.ofWeak(
-            requestSequence: record.requestSequence, responseSequence: record.responseSequence, id: computedID(span))
+        return EBPFTraceID.ofWeak(requestSequence: request, responseSequence: response, id: computedID(span))
     }
 
-    private func keeps(_ trace: Assembly.Trace, _ id: TraceID) -> Bool {
+    private mutating func keeps(_ trace: Assembly.Trace, _ id: TraceID) -> Bool {
         // A rate of 1 means that nothing is to be sampled away, votes of applications included (docs/adr/0003).
         if options.samplingRate >= 1, !options.datakitCompatible { return true }
         var hasKeepVote = false
@@ -148,8 +152,8 @@ extension GraphMerge {
     // MARK: Kept and dropped
 
     private mutating func drop(_ span: UInt32, into verdict: inout VerdictBuilder) {
-        let record = spans[span]
-        verdict.drop(commit: slot(of: record.commit, in: &verdict), row: record.row)
+        let record = spans.pointer(span)
+        verdict.drop(commit: slot(of: record.pointee.commit, in: &verdict), row: record.pointee.row)
     }
 
     private mutating func keep(
@@ -174,12 +178,12 @@ extension GraphMerge {
             }
             row.parent = parentID(local, replaced)
             if !replaced.isEmpty, let own = replaced[span] { row.explicitID = own }
-            let record = spans[span]
-            verdict.keep(row, commit: slot(of: record.commit, in: &verdict), row: record.row)
+            let record = spans.pointer(span)
+            verdict.keep(row, commit: slot(of: record.pointee.commit, in: &verdict), row: record.pointee.row)
         }
     }
 
-    private func parentID(_ local: Int, _ replaced: [UInt32: SpanID]) -> SpanID {
+    private mutating func parentID(_ local: Int, _ replaced: [UInt32: SpanID]) -> SpanID {
         let parent = assembly.parents[local]
         if parent != Assembly.none {
             let span = assembly.members[Int(parent)].span
@@ -190,7 +194,7 @@ extension GraphMerge {
     }
 
     /// The id a span is exported with: the sender's, where it gave one, else the computed one.
-    func spanID(_ span: UInt32) -> SpanID {
+    mutating func spanID(_ span: UInt32) -> SpanID {
         let given = spans[span].flags.isDisjoint(with: [.givenID, .passThrough]) ? SpanID.none : spans.givenID(of: span)
         return given == .none ? computedID(span) : given
     }
@@ -269,22 +273,26 @@ extension GraphMerge {
     }
 
     /// Takes the spans of a decided group out of all tables.
-    mutating func release(_ group: UInt32, _ members: UnsafeMutablePointer<Assembly.Member>, _ count: Int) {
+    mutating func release(_ group: UInt32, _ members: Members, _ count: Int) {
         for place in 0..<count {
-            let member = members[place]
-            let record = spans[member.span]
-            if record.headsRequest { requestTable.remove(KeyTable.hash(record.requestSequence), member.span) }
-            if record.headsThread { threadTable.remove(KeyTable.hash(record.threadKey), member.span) }
-            if record.node != Self.none {
-                if record.isExit {
-                    processes.removeExit(record.node)
+            let span = members[place]
+            let record = spans.pointer(span)
+            if record.pointee.marks.contains(.headsRequest) {
+                requestTable.remove(KeyTable.hash(spans.requestSequence(of: span)), span)
+            }
+            if record.pointee.marks.contains(.headsThread) {
+                threadTable.remove(KeyTable.hash(record.pointee.threadKey), span)
+            }
+            if record.pointee.node != Self.none, !record.pointee.marks.contains(.knowsEntry) {
+                if record.pointee.isExit {
+                    processes.removeExit(record.pointee.node)
                 } else if !options.closesByTime {
-                    leavingNodes.append(record.node)
+                    leavingNodes.append(record.pointee.node)
                 }
             }
-            if record.process != Self.none { processes.release(record.process) }
-            releaseCommit(record.commit)
-            spans.remove(member.span)
+            if record.pointee.process != Self.none { processes.release(record.pointee.process) }
+            releaseCommit(record.pointee.commit)
+            spans.remove(span)
         }
         groups.remove(group)
     }

@@ -8,8 +8,11 @@
 /// The result depends on the set of (span, epoch) alone: not on the order, the partitions, the workers or repeats, nor
 /// on how far each worker runs ahead, nor on the steps in which the watermark moves.
 /// With nothing closed before the last span came it does not depend on the epochs either (invariants 3a and 3b).
-/// Cost is O(n log n) in the spans on any input. Memory, measured with closed traces of the last minute: about 190
-/// bytes per open span (record 88, table slots 20, entries 20, groups 10, the rest is what closed traces left).
+/// Cost is O(n log n) in the spans on any input. Memory without what closed traces left: about 130 bytes per open span
+/// (record 72, table slots 20, entries 12, groups 10, the rest is room to grow).
+///
+/// Methods that only look are `mutating` too unless they are always inlined: for a call that borrows, Swift 6.3 copies
+/// the whole struct first (1.6 KB).
 public struct GraphMerge: ~Copyable {
     /// What became of a partial graph.
     public enum Insertion: Hashable, Sendable {
@@ -81,7 +84,7 @@ public struct GraphMerge: ~Copyable {
     /// Entries of decided groups, while `flush` still has others to decide.
     var leavingNodes: [UInt32] = []
     /// The records of the partial graph at work.
-    private var staged = Column<SpanRecord>()
+    private var staged = Column<StagedSpan>()
     /// The span that each staged one became, for partners; our number of each of its commits and threads.
     private var inserted = Column<UInt32>()
     /// What was found for the next spans before their turn; a ring of 32.
@@ -149,26 +152,29 @@ public struct GraphMerge: ~Copyable {
         hasNews = true
         commitIndexes.removeAll()
         for commit in decoder.commits { commitIndexes.append(commitIndex(commit)) }
-        threadIndexes.fill(Self.none, count: decoder.threads.count)
+        processes.find(decoder.threads, into: &threadIndexes)
         inserted.removeAll()
         inserted.reserve(staged.count)
         ahead.fill(Found(), count: 32)
         for place in staged.indices {
             prefetch(place)
-            let record = staged.base + place
-            if record.pointee.process > 0 {
-                let thread = Int(record.pointee.process &- 1)
-                if threadIndexes[thread] == Self.none { threadIndexes[thread] = processIndex(decoder.threads[thread]) }
-                record.pointee.process = threadIndexes[thread]
-            } else {
-                record.pointee.process = Self.none
+            let span = staged.base + place
+            var process = Self.none
+            if span.pointee.thread > 0 {
+                let thread = Int(span.pointee.thread &- 1)
+                if threadIndexes[thread] == Self.none {
+                    threadIndexes[thread] = processes.process(
+                        ProcessIndex.ProcessKey(decoder.threads[thread]), clock: span.pointee.clock)
+                }
+                process = threadIndexes[thread]
             }
-            record.pointee.commit = commitIndexes[Int(record.pointee.commit)]
-            if record.pointee.sparse > 0 {
-                record.pointee.sparse = spans.insertSparse(decoder.sparse[Int(record.pointee.sparse) - 1])
-            }
-            let back = Int(record.pointee.mate)
-            inserted.append(insert(record, epoch: epoch, partner: back > 0 ? inserted[place &- back] : Self.none))
+            var sparse = Self.none
+            if span.pointee.sparse > 0 { sparse = spans.insertSparse(decoder.sparse[Int(span.pointee.sparse) - 1]) }
+            let back = Int(span.pointee.partner)
+            inserted.append(
+                insert(
+                    span, process: process, commit: commitIndexes[Int(span.pointee.commit)], sparse: sparse,
+                    epoch: epoch, partner: back > 0 ? inserted[place &- back] : Self.none))
         }
     }
 
@@ -177,26 +183,31 @@ public struct GraphMerge: ~Copyable {
         hasNews = true
         let facts = facts.travelling
         let key = CommitKey(router: address.router, position: address.position)
+        var staged = StagedSpan()
+        (staged.requestSequence, staged.responseSequence) = (facts.requestSequence, facts.responseSequence)
+        (staged.threadKey, staged.kernelTime) = (facts.threadKey, facts.kernelTime)
+        let isTimed = facts.flags.contains(.hasKernelTime)
+        staged.clock = isTimed ? facts.start &- facts.kernelTime / 1000 : facts.start
+        staged.duration = facts.duration < 0 ? SpanRecord.noResponse : UInt32(clamping: facts.duration)
+        (staged.flow, staged.initiator, staged.flags) = (facts.flow, facts.initiator, facts.flags)
+        staged.row = address.row
+        staged.requestHash = KeyTable.hash(facts.requestSequence)
+        staged.threadHash = KeyTable.hash(facts.threadKey)
         var process = Self.none
         if facts.flags.contains(.hasPID), !facts.flags.contains(.passThrough) {
-            process = processes.process(
-                ProcessIndex.ProcessKey(
-                    scope: facts.scope, processID: facts.processID, threadID: facts.threadID,
-                    isUserThread: facts.flags.contains(.userThread)))
+            let key = ProcessIndex.ProcessKey(
+                scope: facts.scope, processID: facts.processID, threadID: facts.threadID,
+                isUserThread: facts.flags.contains(.userThread))
+            process = processes.process(key, clock: staged.clock)
         }
-        var record = SpanRecord.unread
-        (record.requestSequence, record.responseSequence) = (facts.requestSequence, facts.responseSequence)
-        (record.threadKey, record.kernelTime, record.start) = (facts.threadKey, facts.kernelTime, facts.start)
-        record.duration = facts.duration < 0 ? SpanRecord.noResponse : UInt32(clamping: facts.duration)
-        (record.flow, record.initiator, record.flags) = (facts.flow, facts.initiator, facts.flags)
-        (record.process, record.commit, record.row) = (process, commitIndex(key), address.row)
+        var sparse = Self.none
         if !facts.flags.isDisjoint(with: [.hasApplication, .givenID, .passThrough]) {
             let given = facts.flags.isDisjoint(with: [.givenID, .passThrough]) ? SpanID.none : facts.id
-            record.sparse = spans.insertSparse(SparseFacts(application: facts.application, givenID: given))
+            sparse = spans.insertSparse(SparseFacts(application: facts.application, givenID: given))
         }
-        record.group = KeyTable.hash(facts.requestSequence)
-        record.next = KeyTable.hash(facts.threadKey)
-        _ = insert(&record, epoch: epoch.number, partner: Self.none)
+        _ = insert(
+            &staged, process: process, commit: commitIndex(key), sparse: sparse, epoch: epoch.number,
+            partner: Self.none)
     }
 
     private mutating func alreadyKnown(_ header: PartialGraphHeader) -> Insertion? {
@@ -221,8 +232,8 @@ public struct GraphMerge: ~Copyable {
             let record = staged.base + (place &+ 24)
             spans.prefetchFree(24)
             if !record.pointee.flags.contains(.incoming) { callers.prefetch(record.pointee.initiator) }
-            if looksUpRequest(record) { requestTable.prefetch(record.pointee.group) }
-            if record.pointee.threadKey != 0 { threadTable.prefetch(record.pointee.next) }
+            if looksUpRequest(record) { requestTable.prefetch(record.pointee.requestHash) }
+            if record.pointee.threadKey != 0 { threadTable.prefetch(record.pointee.threadHash) }
         }
         let found = Found(request: requestFound(place &+ 16), thread: threadFound(place &+ 16))
         ahead[(place &+ 16) & 31] = found
@@ -237,22 +248,22 @@ public struct GraphMerge: ~Copyable {
         if one != other { spans.prefetch(groups[groups[one].count < groups[other].count ? one : other].first) }
     }
 
-    @inline(__always) private func looksUpRequest(_ record: UnsafeMutablePointer<SpanRecord>) -> Bool {
-        record.pointee.mate == 0 && record.pointee.requestSequence != 0
+    @inline(__always) private func looksUpRequest(_ record: UnsafeMutablePointer<StagedSpan>) -> Bool {
+        record.pointee.partner == 0 && record.pointee.requestSequence != 0
     }
 
     /// The span with the `req_seq` of the one at `place`, as far as one can tell before its turn.
     @inline(__always) private func requestFound(_ place: Int) -> UInt32 {
         guard place < staged.count else { return Self.none }
         let record = staged.base + place
-        if looksUpRequest(record) { return requestTable.peek(record.pointee.group) ?? Self.none }
-        let partner = place &- Int(record.pointee.mate)
+        if looksUpRequest(record) { return requestTable.peek(record.pointee.requestHash) ?? Self.none }
+        let partner = place &- Int(record.pointee.partner)
         return partner < inserted.count ? inserted[partner] : Self.none
     }
 
     @inline(__always) private func threadFound(_ place: Int) -> UInt32 {
         guard place < staged.count, staged[place].threadKey != 0 else { return Self.none }
-        return threadTable.peek(staged[place].next) ?? Self.none
+        return threadTable.peek(staged[place].threadHash) ?? Self.none
     }
 
     private mutating func commitIndex(_ commit: PartialGraphDecoder.Commit) -> UInt32 {
@@ -274,44 +285,33 @@ public struct GraphMerge: ~Copyable {
         return index
     }
 
-    private mutating func processIndex(_ thread: PartialGraphDecoder.Thread) -> UInt32 {
-        processes.process(
-            ProcessIndex.ProcessKey(
-                scope: thread.scope, processID: thread.processID, threadID: thread.threadID,
-                isUserThread: thread.isUserThread))
-    }
-
-    /// Takes a staged record in (`SpanRecord.unread` says what its fields mean); `partner`: the span that the graph
-    /// says is the other end of its request.
+    /// Takes a staged span in; `partner`: the span that the graph says is the other end of its request.
     @inline(__always) private mutating func insert(
-        _ staged: UnsafeMutablePointer<SpanRecord>, epoch: UInt64, partner: UInt32
+        _ staged: UnsafeMutablePointer<StagedSpan>, process: UInt32, commit: UInt32, sparse: UInt32,
+        epoch: UInt64, partner: UInt32
     ) -> UInt32 {
-        let (requestHash, threadHash) = (staged.pointee.group, staged.pointee.next)
-        staged.pointee.group = Self.none
-        staged.pointee.next = Self.none
-        staged.pointee.mate = Self.none
-        let span = spans.insert(staged)
+        let span = place(staged, process: process, commit: commit, sparse: sparse)
         let record = spans.pointer(span)
-        commits[Int(record.pointee.commit)].references &+= 1
+        commits[Int(commit)].references &+= 1
         var isIrregular = !record.pointee.flags.isDisjoint(with: [.givenID, .passThrough])
         var group = Self.none
         if partner != Self.none {
             group = spans[partner].group
             isIrregular = !pair(span, partner) || isIrregular
-        } else if record.pointee.requestSequence != 0 {
-            let sequence = record.pointee.requestSequence
-            let slot = requestTable.probe(requestHash) { spans.pointer($0).pointee.requestSequence == sequence }
+        } else if record.pointee.hasRequest {
+            let (sequence, hash) = (staged.pointee.requestSequence, staged.pointee.requestHash)
+            let slot = requestTable.probe(hash) { spans.requestSequence(of: $0) == sequence }
             if let other = slot.pointee.index {
                 group = spans[other].group
                 isIrregular = !pair(span, other) || isIrregular
             } else {
-                requestTable.occupy(slot, requestHash, span)
-                record.pointee.headsRequest = true
+                requestTable.occupy(slot, hash, span)
+                record.pointee.marks.insert(.headsRequest)
             }
         }
         var hasEntry = false
         if record.pointee.threadKey != 0 {
-            hasEntry = joinThread(span, record, threadHash, &group, &isIrregular)
+            hasEntry = joinThread(span, record, staged.pointee.threadHash, &group, &isIrregular)
         }
         if group == Self.none {
             group = groups.make(first: span, epoch: epoch)
@@ -321,8 +321,45 @@ public struct GraphMerge: ~Copyable {
         }
         if isIrregular { groups[group].isIrregular = true }
         schedule(group)
-        noteProcess(span, record, epoch: epoch, hasEntry: hasEntry)
+        noteProcess(span, record, staged.pointee.initiator, epoch: epoch, hasEntry: hasEntry)
         return span
+    }
+
+    /// Makes the record of a staged span; `sparse`: its sparse facts, `none` without.
+    @inline(__always) private mutating func place(
+        _ staged: UnsafeMutablePointer<StagedSpan>, process: UInt32, commit: UInt32, sparse: UInt32
+    ) -> UInt32 {
+        var marks = SpanRecord.Marks()
+        var start: UInt32
+        let difference = process == Self.none ? 0 : staged.pointee.clock &- processes.clock(of: process)
+        if sparse == Self.none, process != Self.none, !staged.pointee.isWide,
+            staged.pointee.flags.contains(.hasKernelTime), difference == Int64(Int32(truncatingIfNeeded: difference)) {
+            start = UInt32(bitPattern: Int32(truncatingIfNeeded: difference))
+        } else {
+            start = keepSparse(staged, sparse)
+            marks = staged.pointee.isWide ? [.sparse, .wide] : .sparse
+        }
+        let span = spans.insert(SpanTail(initiator: staged.pointee.initiator, start: start))
+        spans.pointer(span).initialize(
+            to: SpanRecord(
+                threadKey: staged.pointee.threadKey, kernelTime: staged.pointee.kernelTime,
+                request: SpanRecord.folded(staged.pointee.requestSequence),
+                response: SpanRecord.folded(staged.pointee.responseSequence), duration: staged.pointee.duration,
+                flow: staged.pointee.flow, process: process, commit: commit, row: staged.pointee.row,
+                group: Self.none, next: Self.none, node: Self.none, mate: Self.none, flags: staged.pointee.flags,
+                marks: marks))
+        return span
+    }
+
+    /// Keeps what has no room in the record.
+    @inline(never) private mutating func keepSparse(
+        _ staged: UnsafeMutablePointer<StagedSpan>, _ sparse: UInt32
+    ) -> UInt32 {
+        let slot = sparse == Self.none ? spans.insertSparse(SparseFacts()) : sparse
+        spans.sparse[Int(slot)].start = staged.pointee.start
+        spans.sparse[Int(slot)].requestSequence = staged.pointee.requestSequence
+        spans.sparse[Int(slot)].responseSequence = staged.pointee.responseSequence
+        return slot
     }
 
     /// Joins `group` with that of the spans with the record's thread key; true when an entry is among them.
@@ -334,7 +371,7 @@ public struct GraphMerge: ~Copyable {
         let slot = threadTable.probe(hash) { spans.pointer($0).pointee.threadKey == key }
         guard let index = slot.pointee.index else {
             threadTable.occupy(slot, hash, span)
-            record.pointee.headsThread = true
+            record.pointee.marks.insert(.headsThread)
             return false
         }
         let other = spans.pointer(index)
@@ -342,12 +379,13 @@ public struct GraphMerge: ~Copyable {
         group = group == Self.none ? joined : groups.union(group, joined, spans: spans)
         if other.pointee.isEntry {
             isIrregular = isIrregular || record.pointee.isEntry
+            if record.pointee.isExit { know(entry: index, of: span) }
             return true
         }
         if record.pointee.isEntry {
             slot.pointee.value = span &+ 1
-            other.pointee.headsThread = false
-            record.pointee.headsThread = true
+            other.pointee.marks.remove(.headsThread)
+            record.pointee.marks.insert(.headsThread)
         }
         return false
     }
@@ -361,17 +399,19 @@ public struct GraphMerge: ~Copyable {
     }
 
     @inline(__always) private mutating func noteProcess(
-        _ span: UInt32, _ record: UnsafeMutablePointer<SpanRecord>, epoch: UInt64, hasEntry: Bool
+        _ span: UInt32, _ record: UnsafeMutablePointer<SpanRecord>, _ initiator: UInt32, epoch: UInt64, hasEntry: Bool
     ) {
         let flags = record.pointee.flags
-        if !flags.contains(.incoming), flags.contains(.hasFlow) { callers.note(record.pointee.initiator) }
+        if !flags.contains(.incoming), flags.contains(.hasFlow) { callers.note(initiator) }
         guard record.pointee.process != Self.none else { return }
         processes.retain(record.pointee.process)
         if flags.contains(.entry) {
             processes.noteEntry(of: record.pointee.process, epoch: epoch)
             guard infersLinks, flags.contains([.hasProcess, .hasKernelTime]) else { return }
-            record.pointee.node = processes.addEntry(span: span, record: record.pointee)
-        } else if !hasEntry, canInfer(record.pointee) {
+            record.pointee.node = processes.addEntry(
+                span: span, process: record.pointee.process, kernelTime: record.pointee.kernelTime,
+                duration: record.pointee.duration)
+        } else if !hasEntry, canInfer(record) {
             newExits.append(span)
         }
     }
@@ -379,20 +419,42 @@ public struct GraphMerge: ~Copyable {
     var infersLinks: Bool { options.inferredLinks != .off && !options.datakitCompatible }
 
     /// Whether R4 may look for the span's parent: an exit with a process key and a kernel time.
-    @inline(__always) func canInfer(_ record: SpanRecord) -> Bool {
-        record.isExit && infersLinks && record.process != Self.none
-            && record.flags.contains([.hasProcess, .hasKernelTime])
+    @inline(__always) func canInfer(_ record: UnsafeMutablePointer<SpanRecord>) -> Bool {
+        record.pointee.isExit && infersLinks && record.pointee.process != Self.none
+            && record.pointee.flags.contains([.hasProcess, .hasKernelTime])
     }
 
-    /// An open entry with the span's thread key, if there is one.
-    @inline(__always) func threadHead(_ record: SpanRecord) -> UInt32? {
-        guard record.threadKey != 0 else { return nil }
-        return threadTable.find(KeyTable.hash(record.threadKey)) { spans[$0].threadKey == record.threadKey }
+    /// Remembers the open entry with an exit's thread key. They are of one group, which goes as a whole.
+    @inline(__always) func know(entry: UInt32, of exit: UInt32) {
+        let record = spans.pointer(exit)
+        record.pointee.node = entry
+        record.pointee.marks.insert(.knowsEntry)
     }
 
-    /// True when an open entry has the exit's thread key: R3 decides then, never R4.
-    @inline(__always) func hasEntry(_ record: SpanRecord) -> Bool {
-        guard let head = threadHead(record) else { return false }
-        return spans[head].isEntry
+    /// An open entry with the exit's thread key, if there is one: R3 decides then, never R4.
+    @inline(__always) func entry(of record: UnsafeMutablePointer<SpanRecord>) -> UInt32? {
+        if record.pointee.marks.contains(.knowsEntry) { return record.pointee.node }
+        let key = record.pointee.threadKey
+        guard key != 0, let head = threadTable.find(KeyTable.hash(key), where: { spans[$0].threadKey == key }),
+            spans[head].isEntry else { return nil }
+        return head
+    }
+
+    // MARK: Facts
+
+    /// When the span began, microseconds since 1970.
+    @inline(__always) func start(of span: UInt32) -> Int64 {
+        guard let difference = spans.startDifference(of: span) else { return spans.sparseFacts(of: span).start }
+        let record = spans.pointer(span)
+        return record.pointee.kernelTime / 1000 &+ processes.clock(of: record.pointee.process) &+ difference
+    }
+
+    mutating func netEnd(_ span: UInt32, _ local: Int) -> NetEnd {
+        let record = spans.pointer(span)
+        return NetEnd(
+            requestSequence: spans.requestSequence(of: span), responseSequence: spans.responseSequence(of: span),
+            start: start(of: span), flow: record.pointee.flow, initiator: spans.initiator(of: span),
+            local: UInt32(local), isIncoming: record.pointee.isIncoming,
+            hasFlow: record.pointee.flags.contains(.hasFlow))
     }
 }

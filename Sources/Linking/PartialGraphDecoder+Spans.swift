@@ -1,17 +1,34 @@
 // The spans of a partial graph, one by one as facts or all at once as records for the merge.
 
-extension SpanRecord {
-    /// A record before its span is read. What the merge alone knows has another meaning while the span is *staged*:
-    ///
-    ///     process   index + 1 into the graph's threads, 0 without pid
-    ///     commit    index into the graph's commits
-    ///     sparse    index + 1 into the decoder's sparse facts
-    ///     mate      how many spans before this one its partner stands, 0 without
-    ///     group     hash of `req_seq`
-    ///     next      hash of the thread key
-    static let unread = SpanRecord(
-        requestSequence: 0, responseSequence: 0, threadKey: 0, kernelTime: 0, start: 0, duration: 0, flow: 0,
-        initiator: 0, process: 0, commit: 0, row: 0, sparse: 0, group: 0, next: 0, node: none, mate: 0, flags: [])
+/// A span as a partial graph has it, on its way into the merge.
+struct StagedSpan {
+    var requestSequence: UInt64 = 0
+    var responseSequence: UInt64 = 0
+    var threadKey: UInt64 = 0
+    var kernelTime: Int64 = 0
+    /// `start`; with a kernel time `start - ktime / 1000`.
+    var clock: Int64 = 0
+    /// As in `SpanRecord`; 0 of an exit.
+    var duration: UInt32 = 0
+    var flow: UInt32 = 0
+    var initiator: UInt32 = 0
+    /// Index + 1 into the graph's threads, 0 without pid.
+    var thread: UInt32 = 0
+    /// Index into the graph's commits.
+    var commit: UInt32 = 0
+    var row: UInt32 = 0
+    /// Index + 1 into the decoder's sparse facts.
+    var sparse: UInt32 = 0
+    /// How many spans before this one its partner stands, 0 without.
+    var partner: UInt32 = 0
+    var requestHash: UInt32 = 0
+    var threadHash: UInt32 = 0
+    var flags = SpanFlags()
+
+    @inline(__always) var start: Int64 {
+        flags.contains(.hasKernelTime) ? clock &+ kernelTime / 1000 : clock
+    }
+    @inline(__always) var isWide: Bool { (requestSequence | responseSequence) &>> 32 != 0 }
 }
 
 extension PartialGraphDecoder {
@@ -31,28 +48,28 @@ extension PartialGraphDecoder {
             row += 1
             skip += 1
         }
-        var record = SpanRecord.unread
+        var record = StagedSpan()
         sparse.removeAll()
         var reader = reader
         guard read(&record, &reader) else { throw CodecError("partial graph: span \(ordinal) is torn") }
         self.reader = reader
         let span = Span(
-            facts: facts(of: record), commit: UInt32(commit), row: row, thread: record.process, partner: record.mate)
+            facts: facts(of: record), commit: UInt32(commit), row: row, thread: record.thread, partner: record.partner)
         row &+= 1
         spansOfCommit += 1
         ordinal += 1
         return span
     }
 
-    private func facts(of record: SpanRecord) -> SpanFacts {
+    private func facts(of record: StagedSpan) -> SpanFacts {
         var facts = SpanFacts()
         facts.flags = record.flags
         (facts.requestSequence, facts.responseSequence) = (record.requestSequence, record.responseSequence)
         (facts.flow, facts.initiator, facts.threadKey) = (record.flow, record.initiator, record.threadKey)
         (facts.kernelTime, facts.start) = (record.kernelTime, record.start)
-        facts.duration = record.hasResponse ? Int64(record.duration) : -1
-        if record.process > 0 {
-            let thread = threads[Int(record.process) - 1]
+        facts.duration = record.duration != SpanRecord.noResponse ? Int64(record.duration) : -1
+        if record.thread > 0 {
+            let thread = threads[Int(record.thread) - 1]
             (facts.scope, facts.processID, facts.threadID) = (thread.scope, thread.processID, thread.threadID)
         }
         if record.sparse > 0 {
@@ -62,8 +79,8 @@ extension PartialGraphDecoder {
         return facts
     }
 
-    /// Reads all spans, none of which was read before, as staged records. On an error `records` holds nothing of use.
-    mutating func readAll(into records: inout Column<SpanRecord>) throws(CodecError) {
+    /// Reads all spans, none of which was read before, at once. On an error `records` holds nothing of use.
+    mutating func readAll(into records: inout Column<StagedSpan>) throws(CodecError) {
         records.removeAll()
         records.reserve(spanCount)
         var reader = reader
@@ -77,14 +94,14 @@ extension PartialGraphDecoder {
                     skip &+= 1
                 }
                 let record = records.base + ordinal
-                record.initialize(to: .unread)
+                record.initialize(to: StagedSpan())
                 guard read(&record.pointee, &reader) else {
                     throw CodecError("partial graph: span \(ordinal) is torn")
                 }
                 record.pointee.commit = UInt32(truncatingIfNeeded: commit)
                 record.pointee.row = row
-                record.pointee.group = KeyTable.hash(record.pointee.requestSequence)
-                record.pointee.next = KeyTable.hash(record.pointee.threadKey)
+                record.pointee.requestHash = KeyTable.hash(record.pointee.requestSequence)
+                record.pointee.threadHash = KeyTable.hash(record.pointee.threadKey)
                 row &+= 1
                 ordinal &+= 1
             }
@@ -93,7 +110,7 @@ extension PartialGraphDecoder {
         records.advance(by: ordinal)
     }
 
-    @inline(__always) private mutating func read(_ record: inout SpanRecord, _ reader: inout ByteReader) -> Bool {
+    @inline(__always) private mutating func read(_ record: inout StagedSpan, _ reader: inout ByteReader) -> Bool {
         guard let number = reader.varint(), number < UInt64(shapes.count) else { return false }
         let shape = shapes[Int(number)]
         record.flags = shape.flags
@@ -107,7 +124,7 @@ extension PartialGraphDecoder {
         return readSparse(&record, &reader)
     }
 
-    @inline(never) private mutating func readSparse(_ record: inout SpanRecord, _ reader: inout ByteReader) -> Bool {
+    @inline(never) private mutating func readSparse(_ record: inout StagedSpan, _ reader: inout ByteReader) -> Bool {
         var facts = SparseFacts()
         if !record.flags.isDisjoint(with: [.givenID, .passThrough]) {
             guard let id = reader.fixed(UInt64.self), id != 0 else { return false }
@@ -125,12 +142,12 @@ extension PartialGraphDecoder {
     }
 
     @inline(__always) private mutating func readNetFacts(
-        _ record: inout SpanRecord, _ reader: inout ByteReader, _ layout: SpanLayout
+        _ record: inout StagedSpan, _ reader: inout ByteReader, _ layout: SpanLayout
     ) -> Bool {
         var net = NetFacts()
         if layout.contains(.partner) {
             guard let distance = reader.varint(), distance > 0, distance <= UInt64(ordinal) else { return false }
-            record.mate = UInt32(distance)
+            record.partner = UInt32(distance)
             net = netFacts[ordinal &- Int(distance)]
         } else {
             if layout.contains(.sequences) {
@@ -159,7 +176,7 @@ extension PartialGraphDecoder {
     }
 
     @inline(__always) private mutating func readThreadKey(
-        _ record: inout SpanRecord, _ reader: inout ByteReader, _ layout: SpanLayout
+        _ record: inout StagedSpan, _ reader: inout ByteReader, _ layout: SpanLayout
     ) -> Bool {
         if layout.contains(.newThreadKey) {
             guard let key = reader.fixed(UInt64.self) else { return false }
@@ -173,12 +190,12 @@ extension PartialGraphDecoder {
     }
 
     @inline(__always) private mutating func readTimes(
-        _ record: inout SpanRecord, _ reader: inout ByteReader, _ layout: SpanLayout
+        _ record: inout StagedSpan, _ reader: inout ByteReader, _ layout: SpanLayout
     ) -> Bool {
         var service = 0
         if layout.contains(.process) {
             guard let thread = reader.varint(), thread < UInt64(services.count) else { return false }
-            record.process = UInt32(truncatingIfNeeded: thread &+ 1)
+            record.thread = UInt32(truncatingIfNeeded: thread &+ 1)
             service = services[Int(thread)]
         }
         let clock = clocks.base + service
@@ -189,8 +206,7 @@ extension PartialGraphDecoder {
         }
         guard let difference = reader.zigzag() else { return false }
         clock.pointee.offset &+= difference
-        record.start = clock.pointee.offset
-        if record.flags.contains(.hasKernelTime) { record.start &+= record.kernelTime / 1000 }
+        record.clock = clock.pointee.offset
         if record.flags.contains(.entry) {
             guard let duration = reader.varint(), duration < UInt64(UInt32.max) else { return false }
             record.duration = duration == 0 ? SpanRecord.noResponse : UInt32(duration &- 1)

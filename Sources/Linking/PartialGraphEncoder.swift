@@ -9,6 +9,9 @@ public struct PartialGraphEncoder: ~Copyable {
         var nextRow: UInt32
         var spans: UInt32
         var skipped: [UInt32]
+
+        static let none = Commit(
+            router: RouterOrdinal(0), position: LogPosition(0), firstRow: 0, nextRow: 0, spans: 0, skipped: [])
     }
 
     struct Service {
@@ -28,7 +31,9 @@ public struct PartialGraphEncoder: ~Copyable {
     private static let longestSkip: UInt32 = 12
 
     private var spans = ByteWriter(reserving: 1 << 16)
+    /// The commits before `commit`, which is the one that takes rows; without spans before the first.
     private var commits: [Commit] = []
+    private var commit = Commit.none
     /// Place 0 stands for all spans without a pid; the others are written as the dictionary.
     private var services = Column<Service>(capacity: 64)
     private var serviceTable = KeyTable(minimumCapacity: 64)
@@ -43,6 +48,41 @@ public struct PartialGraphEncoder: ~Copyable {
     public private(set) var spanCount = 0
 
     public init() { services.append(Service(scope: 0, processID: 0)) }
+
+    /// Facts that a span is looked up by, named as in `SpanFacts`.
+    public struct Keys {
+        var requestSequence: UInt64
+        var responseSequence: UInt64
+        var threadKey: UInt64
+        var scope: UInt64
+        var processID: UInt64
+        var threadID: UInt64
+
+        public init(
+            requestSequence: UInt64, responseSequence: UInt64, threadKey: UInt64, scope: UInt64, processID: UInt64,
+            threadID: UInt64
+        ) {
+            self.requestSequence = requestSequence
+            self.responseSequence = responseSequence
+            self.threadKey = threadKey
+            self.scope = scope
+            self.processID = processID
+            self.threadID = threadID
+        }
+    }
+
+    /// Brings the places where a span with these keys will be looked for into the cache; call it some spans ahead.
+    public func prefetch(_ keys: Keys) {
+        pairing.prefetch(keys.requestSequence, keys.responseSequence)
+        threadKeyTable.prefetch(KeyTable.hash(keys.threadKey))
+        threadTable.prefetch(Self.threadHash(keys.scope, keys.processID, keys.threadID))
+    }
+
+    @inline(__always) private static func threadHash(
+        _ scope: UInt64, _ processID: UInt64, _ threadID: UInt64
+    ) -> UInt32 {
+        KeyTable.hash(threadID &+ (scope &+ processID &* 0x9E37_79B9_7F4A_7C15) &* 0xC2B2_AE3D_27D4_EB4F)
+    }
 
     public var isEmpty: Bool { spanCount == 0 }
     /// About the size the graph will have, bytes.
@@ -119,18 +159,17 @@ public struct PartialGraphEncoder: ~Copyable {
 
     /// Notes the row of the next span; rows left out (duplicates) become skips, longer gaps begin the commit anew.
     private mutating func place(_ address: RowAddress) {
-        let last = commits.count - 1
-        if last >= 0, commits[last].router == address.router, commits[last].position == address.position,
-            address.row >= commits[last].nextRow, address.row - commits[last].nextRow <= Self.longestSkip {
-            for row in commits[last].nextRow..<address.row { commits[last].skipped.append(row) }
-            commits[last].nextRow = address.row + 1
-            commits[last].spans += 1
+        if commit.spans > 0, commit.router == address.router, commit.position == address.position,
+            address.row >= commit.nextRow, address.row - commit.nextRow <= Self.longestSkip {
+            if address.row > commit.nextRow { commit.skipped += Array(commit.nextRow..<address.row) }
+            commit.nextRow = address.row + 1
+            commit.spans += 1
             return
         }
-        commits.append(
-            Commit(
-                router: address.router, position: address.position, firstRow: address.row, nextRow: address.row + 1,
-                spans: 1, skipped: []))
+        if commit.spans > 0 { commits.append(commit) }
+        commit = Commit(
+            router: address.router, position: address.position, firstRow: address.row, nextRow: address.row + 1,
+            spans: 1, skipped: [])
     }
 
     private mutating func shape(_ flags: SpanFlags, _ layout: SpanLayout) -> UInt32 {
@@ -150,33 +189,41 @@ public struct PartialGraphEncoder: ~Copyable {
 
     private mutating func knownThreadKey(_ key: UInt64) -> UInt32? {
         let hash = KeyTable.hash(key)
-        if let index = threadKeyTable.find(hash, where: { threadKeys[Int($0)] == key }) { return index }
-        threadKeyTable.insert(hash, UInt32(threadKeys.count))
+        let known = threadKeys.base
+        let slot = threadKeyTable.probe(hash) { known[Int($0)] == key }
+        if let index = slot.pointee.index { return index }
+        threadKeyTable.occupy(slot, hash, UInt32(threadKeys.count))
         threadKeys.append(key)
         return nil
     }
 
     private mutating func serviceIndex(_ scope: UInt64, _ processID: UInt64) -> UInt32 {
         let hash = KeyTable.hash(scope &+ processID &* 0x9E37_79B9_7F4A_7C15)
-        if let index = serviceTable.find(hash, where: {
-            services[Int($0)].scope == scope && services[Int($0)].processID == processID
-        }) { return index }
+        let known = services.base
+        let slot = serviceTable.probe(hash) {
+            known[Int($0)].scope == scope && known[Int($0)].processID == processID
+        }
+        if let index = slot.pointee.index { return index }
         let index = UInt32(services.count)
-        serviceTable.insert(hash, index)
+        serviceTable.occupy(slot, hash, index)
         services.append(Service(scope: scope, processID: processID))
         return index
     }
 
     private mutating func thread(of facts: SpanFacts) -> UInt32 {
-        let service = serviceIndex(facts.scope, facts.processID)
         let isUserThread = facts.flags.contains(.userThread)
-        let hash = KeyTable.hash(facts.threadID &+ UInt64(service) &* 0x9E37_79B9_7F4A_7C15)
-        if let index = threadTable.find(hash, where: {
-            let thread = threads[Int($0)]
-            return thread.service == service && thread.threadID == facts.threadID && thread.isUserThread == isUserThread
-        }) { return index }
+        let hash = Self.threadHash(facts.scope, facts.processID, facts.threadID)
+        let (known, owners) = (threads.base, services.base)
+        let slot = threadTable.probe(hash) {
+            let thread = known[Int($0)]
+            let service = owners[Int(thread.service)]
+            return thread.threadID == facts.threadID && thread.isUserThread == isUserThread
+                && service.scope == facts.scope && service.processID == facts.processID
+        }
+        if let index = slot.pointee.index { return index }
         let index = UInt32(threads.count)
-        threadTable.insert(hash, index)
+        threadTable.occupy(slot, hash, index)
+        let service = serviceIndex(facts.scope, facts.processID)
         threads.append(Thread(service: service, threadID: facts.threadID, isUserThread: isUserThread))
         return index
     }
@@ -198,6 +245,7 @@ public struct PartialGraphEncoder: ~Copyable {
             out.varint(slice.to.offset)
         }
         writeDictionaries(to: &out)
+        if commit.spans > 0 { commits.append(commit) }
         out.varint(UInt64(commits.count))
         var position: UInt64 = 0
         for commit in commits {
@@ -214,8 +262,27 @@ public struct PartialGraphEncoder: ~Copyable {
             }
         }
         out.append(spans)
-        self = PartialGraphEncoder()
+        removeAll()
         return out.bytes
+    }
+
+    /// Empties the encoder and keeps its memory: fresh pages would cost more than the tables' cleaning.
+    private mutating func removeAll() {
+        spans.removeAll()
+        commits.removeAll(keepingCapacity: true)
+        commit = .none
+        services.removeAll()
+        services.append(Service(scope: 0, processID: 0))
+        serviceTable.removeAll()
+        threads.removeAll()
+        threadTable.removeAll()
+        shapes.removeAll(keepingCapacity: true)
+        shapeOf.removeAll(keepingCapacity: true)
+        lastShape = (.max, 0)
+        threadKeys.removeAll()
+        threadKeyTable.removeAll()
+        pairing.removeAll()
+        spanCount = 0
     }
 
     private func writeDictionaries(to out: inout ByteWriter) {

@@ -1,3 +1,5 @@
+import CIntrinsics
+
 /// Who served what when, per process key: answers rule R4's question "which entries were open at this moment?".
 ///
 ///     process ──▶ timeline of its entries (entry spans, open or of closed traces; a node names each)
@@ -12,10 +14,20 @@ struct ProcessIndex: ~Copyable {
         var processID: UInt64
         var threadID: UInt64
         var isUserThread: Bool
+
+        init(scope: UInt64, processID: UInt64, threadID: UInt64, isUserThread: Bool) {
+            (self.scope, self.processID, self.threadID) = (scope, processID, threadID)
+            self.isUserThread = isUserThread
+        }
+
+        init(_ thread: PartialGraphDecoder.Thread) {
+            self.init(
+                scope: thread.scope, processID: thread.processID, threadID: thread.threadID,
+                isUserThread: thread.isUserThread)
+        }
     }
 
     struct Process {
-        var key: ProcessKey
         var service: UInt32
         /// Open spans and nodes that name the process; at 0 it is forgotten.
         var references: UInt32
@@ -24,13 +36,38 @@ struct ProcessIndex: ~Copyable {
         var isTouched = false
     }
 
-    /// An entry: the open span, or the closed span (`isClosed`) it became.
-    struct EntryNode {
-        var kernelTime: Int64
-        var duration: UInt32
-        var span: UInt32
-        var process: UInt32
-        var isClosed: Bool
+    /// What an entry's node names: the open span, or the closed span it became. 4 bytes.
+    struct EntryNode: Equatable {
+        /// Open: the span. Closed: bit 31, three bits of its generation, 28 bits of the closed span.
+        private var bits: UInt32
+
+        private static let closedBit: UInt32 = 1 << 31
+        private static let indexMask: UInt32 = 1 << 28 - 1
+        /// Generations that can be told apart.
+        static let generationCount = 8
+
+        init(span: UInt32) {
+            precondition(span < Self.closedBit, "more open spans than 31-bit indexes")
+            bits = span
+        }
+
+        init(closedSpan: UInt32, generation: Int) {
+            let isDropped = closedSpan == ClosedTraces.dropped
+            precondition(isDropped || closedSpan < Self.indexMask, "more closed spans than 28-bit indexes")
+            bits = Self.closedBit | UInt32(generation) &<< 28 | (isDropped ? Self.indexMask : closedSpan)
+        }
+
+        var isClosed: Bool { bits >= Self.closedBit }
+        /// The open span, or the index of the closed one (`ClosedTraces.dropped` of a dropped trace).
+        var span: UInt32 {
+            if !isClosed { return bits }
+            let index = bits & Self.indexMask
+            return index == Self.indexMask ? ClosedTraces.dropped : index
+        }
+
+        @inline(__always) func isClosed(in generation: Int) -> Bool {
+            bits &>> 28 == 8 | UInt32(generation)
+        }
     }
 
     /// An exit that waits for its entry.
@@ -50,19 +87,19 @@ struct ProcessIndex: ~Copyable {
         var lastEntryEpoch: UInt64
     }
 
-    private struct ServiceKey: Hashable {
-        var scope: UInt64
-        var processID: UInt64
-    }
-
     private(set) var processes = Column<Process>()
+    /// By process.
+    private(set) var keys = Column<ProcessKey>()
+    /// By process: `start - ktime / 1000` of its first span, microseconds; that of others lies near it.
+    private var clocks = Column<Int64>()
     private(set) var entries = Column<EntryNode>()
     private(set) var exits = Column<ExitNode>()
     /// By process.
     private var timelines = TimelineList()
     private(set) var services = Column<Service>()
-    private var processOf: [ProcessKey: UInt32] = [:]
-    private var serviceOf: [ServiceKey: UInt32] = [:]
+    private var hashes = Column<UInt32>()
+    private var processTable = KeyTable(minimumCapacity: 64)
+    private var serviceTable = KeyTable(minimumCapacity: 64)
     private var freeProcesses = Column<UInt32>()
     private var freeEntries = Column<UInt32>()
     private var freeExits = Column<UInt32>()
@@ -72,34 +109,70 @@ struct ProcessIndex: ~Copyable {
 
     init() {}
 
-    var processCount: Int { processOf.count }
+    var processCount: Int { processTable.count }
     var nodeCount: Int { entries.count - freeEntries.count + exits.count - freeExits.count }
 
     // MARK: Processes
 
-    /// The index of a process; makes it when it is new. Whoever keeps the index calls `retain`.
-    mutating func process(_ key: ProcessKey) -> UInt32 {
-        if let index = processOf[key] { return index }
+    private static func hash(_ key: ProcessKey) -> UInt32 {
+        let hash = StableHash.of(key.scope, key.processID, key.threadID)
+        return UInt32(truncatingIfNeeded: hash &>> 32) ^ (key.isUserThread ? 0x9E37_79B9 : 0)
+    }
+
+    private static func serviceHash(_ scope: UInt64, _ processID: UInt64) -> UInt32 {
+        UInt32(truncatingIfNeeded: StableHash.of(scope, processID) &>> 32)
+    }
+
+    /// The index of a process; makes it when it is new, with the `clock` of the span that brought it. Whoever keeps the
+    /// index calls `retain`. Expected O(1).
+    mutating func process(_ key: ProcessKey, clock: Int64) -> UInt32 {
+        let hash = Self.hash(key)
+        if let index = processTable.find(hash, where: { keys[Int($0)] == key }) { return index }
         let process = Process(
-            key: key, service: service(ServiceKey(scope: key.scope, processID: key.processID)), references: 0,
-            firstExit: Self.none)
+            service: service(key.scope, key.processID), references: 0, firstExit: Self.none)
         let index: UInt32
         if let slot = freeProcesses.popLast() {
             index = slot
             processes[Int(slot)] = process
+            keys[Int(slot)] = key
+            clocks[Int(slot)] = clock
         } else {
             index = UInt32(processes.count)
             processes.append(process)
+            keys.append(key)
+            clocks.append(clock)
             timelines.append()
         }
-        processOf[key] = index
+        processTable.insert(hash, index)
         services[Int(process.service)].references &+= 1
         return index
     }
 
-    private mutating func service(_ key: ServiceKey) -> UInt32 {
-        if let index = serviceOf[key] { return index }
-        let service = Service(scope: key.scope, processID: key.processID, references: 0, lastEntryEpoch: 0)
+    /// Looks many processes up at once, so that their cache misses overlap; `none` for those that are not known.
+    mutating func find(_ threads: [PartialGraphDecoder.Thread], into indexes: inout Column<UInt32>) {
+        hashes.removeAll()
+        for thread in threads { hashes.append(Self.hash(ProcessKey(thread))) }
+        indexes.fill(Self.none, count: threads.count)
+        for place in 0..<(threads.count &+ 16) {
+            if place < threads.count { processTable.prefetch(hashes[place]) }
+            if place >= 8, place &- 8 < threads.count, let index = processTable.peek(hashes[place &- 8]) {
+                ebpftrace_prefetch(keys.base + Int(index))
+            }
+            guard place >= 16 else { continue }
+            let key = ProcessKey(threads[place &- 16])
+            if let index = processTable.find(hashes[place &- 16], where: { keys[Int($0)] == key }) {
+                indexes[place &- 16] = index
+            }
+        }
+    }
+
+    private mutating func service(_ scope: UInt64, _ processID: UInt64) -> UInt32 {
+        let hash = Self.serviceHash(scope, processID)
+        let known = serviceTable.find(hash) {
+            services[Int($0)].scope == scope && services[Int($0)].processID == processID
+        }
+        if let known { return known }
+        let service = Service(scope: scope, processID: processID, references: 0, lastEntryEpoch: 0)
         let index: UInt32
         if let slot = freeServices.popLast() {
             index = slot
@@ -108,9 +181,11 @@ struct ProcessIndex: ~Copyable {
             index = UInt32(services.count)
             services.append(service)
         }
-        serviceOf[key] = index
+        serviceTable.insert(hash, index)
         return index
     }
+
+    @inline(__always) func clock(of process: UInt32) -> Int64 { clocks[Int(process)] }
 
     @inline(__always) mutating func retain(_ process: UInt32) { processes[Int(process)].references &+= 1 }
 
@@ -120,19 +195,18 @@ struct ProcessIndex: ~Copyable {
     }
 
     private mutating func forget(_ index: UInt32) {
-        let process = processes[Int(index)]
-        processOf[process.key] = nil
+        processTable.remove(Self.hash(keys[Int(index)]), index)
         freeProcesses.append(index)
-        services[Int(process.service)].references &-= 1
+        services[Int(processes[Int(index)].service)].references &-= 1
     }
 
     /// Forgets services that no process names and whose last entry is older than `horizon`. O(services).
     mutating func expireServices(before horizon: UInt64) {
         for index in services.indices where services[index].references == 0 {
             let service = services[index]
-            let key = ServiceKey(scope: service.scope, processID: service.processID)
-            guard serviceOf[key] == UInt32(index), service.lastEntryEpoch <= horizon else { continue }
-            serviceOf[key] = nil
+            // One that is forgotten already is not in the table.
+            guard service.lastEntryEpoch <= horizon,
+                serviceTable.remove(Self.serviceHash(service.scope, service.processID), UInt32(index)) else { continue }
             freeServices.append(UInt32(index))
         }
     }
@@ -150,37 +224,38 @@ struct ProcessIndex: ~Copyable {
     // MARK: Entries and exits
 
     /// Puts an entry on its process's timeline.
-    mutating func addEntry(span: UInt32, record: SpanRecord) -> UInt32 {
-        let entry = EntryNode(
-            kernelTime: record.kernelTime, duration: record.duration, span: span, process: record.process,
-            isClosed: false)
+    @inline(__always)
+    mutating func addEntry(span: UInt32, process: UInt32, kernelTime: Int64, duration: UInt32) -> UInt32 {
         let node: UInt32
         if let slot = freeEntries.popLast() {
             node = slot
-            entries[Int(slot)] = entry
+            entries[Int(slot)] = EntryNode(span: span)
         } else {
             node = UInt32(entries.count)
-            entries.append(entry)
+            entries.append(EntryNode(span: span))
         }
-        timelines[Int(record.process)].add(
-            EntryTimeline.Entry(start: entry.kernelTime, duration: entry.duration, node: node))
-        touch(Int(record.process))
-        retain(record.process)
+        timelines[Int(process)].add(EntryTimeline.Entry(start: kernelTime, duration: duration, node: node))
+        touch(Int(process))
+        retain(process)
         return node
     }
 
-    mutating func removeEntry(_ node: UInt32) {
-        let entry = entries[Int(node)]
-        timelines[Int(entry.process)].remove(
-            EntryTimeline.Entry(start: entry.kernelTime, duration: entry.duration, node: node))
-        freeEntries.append(node)
-        release(entry.process)
+    /// The entry's trace is closed: from now on the node names a closed span, until its generation is swept.
+    @inline(__always) mutating func close(_ node: UInt32, closedSpan: UInt32, generation: Int) {
+        entries[Int(node)] = EntryNode(closedSpan: closedSpan, generation: generation)
     }
 
-    /// The entry's trace is closed: from now on the node names a closed span.
-    mutating func close(_ node: UInt32, closedSpan: UInt32) {
-        entries[Int(node)].isClosed = true
-        entries[Int(node)].span = closedSpan
+    /// Takes all entries out that were closed in `generation`. O(entries).
+    mutating func sweep(generation: Int) {
+        var free = Column<UInt32>(capacity: 1)
+        swap(&free, &freeEntries)
+        defer { swap(&free, &freeEntries) }
+        for process in processes.indices where timelines[process].count > 0 {
+            let gone = timelines[process].sweep(generation: generation, nodes: entries, into: &free)
+            guard gone > 0 else { continue }
+            processes[process].references &-= UInt32(gone)
+            if processes[process].references == 0 { forget(UInt32(process)) }
+        }
     }
 
     /// Puts an exit without entry on its process's list.
@@ -213,7 +288,7 @@ struct ProcessIndex: ~Copyable {
         release(exit.process)
     }
 
-    private mutating func touch(_ process: Int) {
+    @inline(__always) private mutating func touch(_ process: Int) {
         guard !processes[process].isTouched, processes[process].firstExit != Self.none else { return }
         processes[process].isTouched = true
         touched.append(UInt32(process))

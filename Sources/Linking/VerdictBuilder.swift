@@ -81,19 +81,10 @@ public struct VerdictBuilder {
         var rank = [UInt32](repeating: 0, count: commits.count)
         for (place, commit) in order.enumerated() { rank[commit] = UInt32(place) }
         commits = order.map { commits[$0] }
-        var starts = [Int](repeating: 0, count: commits.count + 1)
-        for place in rows.indices {
-            rows[place].slot = rank[Int(rows[place].slot)]
-            starts[Int(rows[place].slot) + 1] += 1
+        rows = Self.countingSort(rows, keys: commits.count) { Int(rank[Int($0.slot)]) }
+        rows.withUnsafeMutableBufferPointer { rows in
+            for place in rows.indices { rows[place].slot = rank[Int(rows[place].slot)] }
         }
-        for commit in commits.indices { starts[commit + 1] += starts[commit] }
-        var next = starts
-        var sorted = rows
-        for row in rows {
-            sorted[next[Int(row.slot)]] = row
-            next[Int(row.slot)] += 1
-        }
-        rows = sorted
     }
 
     /// Rows are small numbers, so that a counting sort is cheap; odd ones are compared.
@@ -103,15 +94,26 @@ public struct VerdictBuilder {
             rows.sort { $0.row < $1.row }
             return
         }
-        var next = [Int](repeating: 0, count: Int(largest) + 2)
-        for row in rows { next[Int(row.row) + 1] += 1 }
-        for row in 0..<Int(largest) { next[row + 1] += next[row] }
-        var sorted = rows
-        for row in rows {
-            sorted[next[Int(row.row)]] = row
-            next[Int(row.row)] += 1
+        rows = Self.countingSort(rows, keys: Int(largest) + 1) { Int($0.row) }
+    }
+
+    /// Stable; `key` is at least 0 and less than `keys`. O(rows + keys).
+    @inline(__always) private static func countingSort(_ rows: [Row], keys: Int, key: (Row) -> Int) -> [Row] {
+        withUnsafeTemporaryAllocation(of: UInt32.self, capacity: keys + 1) { next in
+            next.initialize(repeating: 0)
+            return rows.withUnsafeBufferPointer { rows in
+                for row in rows { next[key(row) &+ 1] &+= 1 }
+                for place in 0..<keys { next[place &+ 1] &+= next[place] }
+                return [Row](unsafeUninitializedCapacity: rows.count) { sorted, count in
+                    for row in rows {
+                        let key = key(row)
+                        sorted[Int(next[key])] = row
+                        next[key] &+= 1
+                    }
+                    count = rows.count
+                }
+            }
         }
-        rows = sorted
     }
 
     private func block(_ range: Range<Int>, _ watermark: Epoch) -> [UInt8] {

@@ -21,6 +21,9 @@ final class RouterCore: Sendable {
         static let live = Mode()
     }
 
+    /// Epochs beyond `max_trace_age` after which a span without verdict gets none any more.
+    private static let verdictMargin: UInt64 = 2
+
     let settings: RouterSettings
     let mode: Mode
     let map: PartitionMap
@@ -35,11 +38,11 @@ final class RouterCore: Sendable {
     /// Finished traces, for the console; nil when it is off, or in a replay.
     let store: TraceStore?
     let logger: Logger
-    private let acknowledgements: AcknowledgementFile
+    private let ledgerFile: LedgerFile
     private let trimmer = Mutex(LogTrimmer())
     private let identity: String
-    private let firstOwnEpoch: UInt64
-    private let firstOwnPosition: UInt64
+    /// Epochs that earlier runs have given up.
+    private let settledBefore: [LostEpochs]
 
     /// Opens the data directory and starts the threads. Fails with `.locked`, `.cannotCreate`, `.disk`.
     init(
@@ -63,29 +66,42 @@ final class RouterCore: Sendable {
         let verdicts = try RecordLog(disk: disk, folder: directory.verdictLog, segmentBytes: limits.segmentBytes)
         let decided = try DecidedRows.read(
             from: RecordLogReader(disk: disk, folder: directory.verdictLog), end: verdicts.end)
-        acknowledgements = AcknowledgementFile(directory: directory)
-        board = PeerBoard(workers: Int(map.workers), acknowledged: acknowledgements.read(map, end: verdicts.end))
-        accounts = try SpanAccounts(
-            partitions: map.partitions, targets: settings.targetLabels, metrics)
+        ledgerFile = LedgerFile(directory: directory, logger: logger)
+        let (kept, lost) = try ledgerFile.read(map, factsEnd: log.end, verdictsEnd: verdicts.end)
+        settledBefore = kept.positions.settled
+        board = PeerBoard(workers: Int(map.workers), positions: kept.positions)
+        accounts = try SpanAccounts(kept, targets: settings.targetLabels, metrics)
         store = try Self.store(settings, in: directory, metrics, logger)
-        firstOwnEpoch = log.newestEpoch.number == 0 ? 0 : log.newestEpoch.number &+ 1
-        firstOwnPosition = log.end.offset
-        let board = board
+        let (board, accounts) = (board, accounts)
+        board.note(lost: lost)
         board.set(facts: log.end.offset)
         board.set(verdicts: verdicts.end)
         let interval = settings.fsync == .always ? 0 : Int(settings.fsyncInterval.exactNanoseconds)
         merge = MergeThread(
-            map: map, limits: limits, syncInterval: interval, metrics: metrics, logger: logger
-        ) { board.set(verdicts: $0) }
+            map: map, limits: limits, syncInterval: interval, metrics: metrics, logger: logger,
+            events: .init(
+                verdicts: { board.set(verdicts: $0, watermark: $1.number) }, refused: { board.noteRefused($0) }))
         let sync: SyncPolicy = settings.fsync == .always ? .always : .interval(nanoseconds: interval)
         logWriter = LogWriterThread(
             options: LogWriterThread.Options(
                 limits: limits, clock: clock, sync: sync, onCommit: { [accounts] in accounts.accept($0, epoch: $1) }),
             metrics: metrics, logger: logger)
-        logWriter.onProgress { board.set(facts: $0.end.offset) }
+        logWriter.onProgress {
+            // Before a worker can report on these spans, they are accepted.
+            accounts.reached($0.end)
+            board.set(facts: $0.end.offset)
+        }
         merge.start(
             options: settings.linking.options(closesByTime: mode.closesByTime), log: verdicts, decided: decided)
         logWriter.start(log: log, on: group.next())
+        metrics.onScrape(Metric.clockSkew) { [weak self] emit in emit([], self?.clockSkewSeconds ?? 0) }
+    }
+
+    /// How far the begin of the log's newest epoch is ahead of the clock: epochs never go back.
+    private var clockSkewSeconds: Double {
+        guard !mode.isDriven, let mark = logWriter.progress?.mark else { return 0 }
+        let next = Double(mark.number) + 1
+        return max(0, next * Double(clock.epochNanoseconds) - Double(clock.wall())) / 1e9
     }
 
     private static func store(
@@ -128,15 +144,22 @@ final class RouterCore: Sendable {
             endPartition: owned.upperBound, epochNanoseconds: clock.epochNanoseconds,
             lateWindowEpochs: mode.closesByTime ? settings.linking.lateWindowEpochs : nil,
             acknowledgedVerdicts: before.acknowledged, reportedEpoch: before.reportedEpoch,
-            firstOwnEpoch: before.hasTakenOver ? 0 : firstOwnEpoch, firstOwnPosition: firstOwnPosition,
-            isReplay: mode.isDriven)
+            settled: settledBefore, isReplay: mode.isDriven,
+            verdictEpochs: mode.closesByTime ? settings.linking.maxTraceAgeEpochs + Self.verdictMargin : nil)
     }
 
     /// Takes a worker's report into the ledger, remembers how far its targets are, and trims what nobody needs.
     func take(_ report: WorkerReport) {
         guard board.note(report) else { return }
-        accounts.take(report)
-        acknowledgements.write(board.acknowledged)
+        for (epochs, spans) in accounts.take(report) {
+            logger.error(
+                "spans were lost",
+                metadata: [
+                    "spans": "\(spans)", "reason": "\(epochs.reason)", "epochs": "\(epochs.from)...\(epochs.to)",
+                    "partitions": "\(epochs.firstPartition)..<\(epochs.endPartition)",
+                ])
+        }
+        if !mode.isDriven { ledgerFile.write(accounts) }
         trim()
     }
 
@@ -171,6 +194,7 @@ final class RouterCore: Sendable {
         board.close()
         logWriter.stop()
         await merge.stop()
+        if !mode.isDriven { ledgerFile.write(accounts, now: true) }
         store?.stop()
     }
 }

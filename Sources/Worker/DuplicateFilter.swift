@@ -37,17 +37,17 @@ struct DuplicateFilter: ~Copyable {
         }
         let hash = Self.identity(of: facts)
         let age = UInt8(truncatingIfNeeded: lateWindow == nil ? 0 : step)
-        if let seen = current.epoch(of: hash), isRecent(seen, age) { return true }
-        if lateWindow != nil, let seen = previous.epoch(of: hash), isRecent(seen, age) { return true }
-        current.insert(hash, epoch: age)
+        let slot = current.slot(of: hash)
+        if slot.pointee != 0, isRecent(UInt8(truncatingIfNeeded: slot.pointee), age) { return true }
+        if previous.count > 0, let seen = previous.epoch(of: hash), isRecent(seen, age) { return true }
+        current.put(hash, epoch: age, in: slot)
         return false
     }
 
     /// Brings the places where a span would stand into the cache.
-    @inline(__always) func prefetch(_ facts: SpanFacts) {
-        guard facts.flags.isDisjoint(with: .givenID) else { return }
-        current.prefetch(facts.id.bits)
-        if lateWindow != nil { previous.prefetch(facts.id.bits) }
+    @inline(__always) func prefetch(_ id: SpanID) {
+        current.prefetch(id.bits)
+        if previous.count > 0 { previous.prefetch(id.bits) }
     }
 
     /// A repeat has an equal id and equal facts; the id of a point without a given one is made of its facts.
@@ -98,18 +98,20 @@ private struct FingerprintTable: ~Copyable {
         return nil
     }
 
-    /// Remembers a hash, or gives the one remembered a newer epoch.
-    mutating func insert(_ hash: UInt64, epoch: UInt8) {
+    /// The slot of a hash, or the free one where it belongs; valid until the next call.
+    mutating func slot(of hash: UInt64) -> UnsafeMutablePointer<UInt64> {
         if (count + 1) * 4 > (1 << Int(bits)) * 3 { grow() }
-        put(Self.fingerprint(hash) | UInt64(epoch))
+        let wanted = Self.fingerprint(hash)
+        let mask = (1 << Int(bits)) - 1
+        var place = home(wanted)
+        while slots[place] != 0, slots[place] & ~0xff != wanted { place = (place + 1) & mask }
+        return slots + place
     }
 
-    private mutating func put(_ slot: UInt64) {
-        let mask = (1 << Int(bits)) - 1
-        var place = home(slot & ~0xff)
-        while slots[place] != 0, slots[place] & ~0xff != slot & ~0xff { place = (place + 1) & mask }
-        if slots[place] == 0 { count += 1 }
-        slots[place] = slot
+    /// Remembers a hash in its slot, or gives the one remembered a newer epoch.
+    mutating func put(_ hash: UInt64, epoch: UInt8, in slot: UnsafeMutablePointer<UInt64>) {
+        if slot.pointee == 0 { count += 1 }
+        slot.pointee = Self.fingerprint(hash) | UInt64(epoch)
     }
 
     private mutating func grow() {
@@ -118,8 +120,12 @@ private struct FingerprintTable: ~Copyable {
         bits += 1
         slots = .allocate(capacity: 1 << Int(bits))
         slots.initialize(repeating: 0, count: 1 << Int(bits))
-        count = 0
-        for place in 0..<oldCapacity where old[place] != 0 { put(old[place]) }
+        let mask = (1 << Int(bits)) - 1
+        for place in 0..<oldCapacity where old[place] != 0 {
+            var free = home(old[place] & ~0xff)
+            while slots[free] != 0 { free = (free + 1) & mask }
+            slots[free] = old[place]
+        }
         old.deallocate()
     }
 }

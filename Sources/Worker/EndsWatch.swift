@@ -13,6 +13,9 @@ final class EndsWatch: Sendable {
 
     var isClosed: Bool { state.withLock { $0.isClosed } }
 
+    /// The ends told last.
+    var current: PeerEnds { state.withLock { $0.ends } }
+
     func set(_ ends: PeerEnds) { change { $0.ends = ends } }
 
     /// Ends all waiting, for good.

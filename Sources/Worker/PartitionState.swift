@@ -25,9 +25,7 @@ struct PartitionState: ~Copyable {
     private let spansPerPiece: Int
     private var encoder = PartialGraphEncoder()
     private var filter: DuplicateFilter
-    private static let lookAhead = 8
-    /// The own rows of the block in hand.
-    private var rows: [FactsRow] = []
+    private static let lookAhead: UInt32 = 8
     private var epoch: Epoch?
     private var piece: UInt32 = 0
     private var pieceStart = LogPosition(0)
@@ -62,19 +60,21 @@ struct PartitionState: ~Copyable {
             pieceStart = header.position
         }
         let own = ownRows(of: block)
-        rows.removeAll(keepingCapacity: true)
-        block.forEachRow(own) { _, row in rows.append(row) }
         var fresh = 0
-        for place in rows.indices {
-            // A look into the filter is a cache miss: the next ones are under way meanwhile.
-            if place + Self.lookAhead < rows.count { filter.prefetch(rows[place + Self.lookAhead].facts) }
-            if filter.isDuplicate(rows[place].facts, epoch: header.epoch) {
-                duplicates[Count(partition: rows[place].partition, epoch: header.epoch), default: 0] += 1
+        for index in own {
+            // A look into a table is a cache miss: the next ones are under way meanwhile.
+            if index + Self.lookAhead < own.upperBound {
+                let keys = block.keys(at: index + Self.lookAhead)
+                filter.prefetch(keys.id)
+                encoder.prefetch(keys.encoder)
+            }
+            let row = block.row(at: index)
+            if filter.isDuplicate(row.facts, epoch: header.epoch) {
+                duplicates[Count(partition: row.partition, epoch: header.epoch), default: 0] += 1
                 continue
             }
             fresh += 1
-            let row = own.lowerBound + UInt32(place)
-            encoder.append(rows[place].facts, at: RowAddress(router: router, position: header.position, row: row))
+            encoder.append(row.facts, at: RowAddress(router: router, position: header.position, row: index))
         }
         if encoder.spanCount >= spansPerPiece { finishPiece(isLast: false, to: header.position, pieces: &pieces) }
         return fresh

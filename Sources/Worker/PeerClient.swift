@@ -24,16 +24,27 @@ struct PeerClient: Sendable {
         return try await exchange(PeerPath.ends + query, body: nil, seconds: 30)
     }
 
-    /// Hands over a compressed partial graph. `false`: the router is too far behind and wants it later.
-    func publish(_ graph: [UInt8]) async throws -> Bool {
+    /// What the router made of a partial graph.
+    enum Publication: Equatable {
+        case taken
+        /// The router is too far behind and wants it later.
+        case later
+        /// The router wants it neither now nor later: why.
+        case refused(String)
+    }
+
+    /// Hands over a partial graph, compressed with zstd or as it is.
+    func publish(_ graph: [UInt8], isCompressed: Bool) async throws -> Publication {
         var request = HTTPClientRequest(url: router + PeerPath.partials)
         request.method = .POST
+        if !isCompressed { request.headers.add(name: "Content-Encoding", value: "identity") }
         request.body = .bytes(ByteBuffer(bytes: graph))
         let response = try await client.execute(request, timeout: .seconds(30))
-        _ = try await response.body.collect(upTo: Self.answerBytes)
+        let answer = try await response.body.collect(upTo: Self.answerBytes)
         switch response.status.code {
-        case 200: return true
-        case 503: return false
+        case 200: return .taken
+        case 503: return .later
+        case 400: return .refused(String(buffer: answer))
         default: throw Failure(.network, "the router answered a partial graph with \(response.status.code)")
         }
     }

@@ -30,14 +30,37 @@ struct PendingRows {
 
     /// Rows of a commit have ended. Rows of commits that are unknown (trimmed before a restart) change nothing.
     mutating func finish(_ position: LogPosition, rows: Int) {
+        guard let place = place(of: position) else { return }
+        commits[place].pending = max(0, commits[place].pending - rows)
+    }
+
+    private func place(of position: LogPosition) -> Int? {
         var low = head
         var high = commits.count
         while low < high {
             let middle = (low + high) / 2
             if commits[middle].position < position { low = middle + 1 } else { high = middle }
         }
-        guard low < commits.count, commits[low].position == position else { return }
-        commits[low].pending = max(0, commits[low].pending - rows)
+        return low < commits.count && commits[low].position == position ? low : nil
+    }
+
+    /// The epoch of a commit of which rows have not ended. O(log commits).
+    func epoch(of position: LogPosition) -> Epoch? {
+        guard let place = place(of: position), commits[place].pending > 0 else { return nil }
+        return commits[place].epoch
+    }
+
+    /// Ends all rows of an epoch and before; returns the epochs that had some, in order.
+    ///
+    /// O(commits that end).
+    mutating func giveUp(through epoch: Epoch) -> [Epoch] {
+        var epochs: [Epoch] = []
+        while head < commits.count, commits[head].pending == 0 || commits[head].epoch <= epoch {
+            if commits[head].pending > 0, epochs.last != commits[head].epoch { epochs.append(commits[head].epoch) }
+            commits[head].pending = 0
+            head += 1
+        }
+        return epochs
     }
 
     /// Everything below these positions has ended.

@@ -18,6 +18,7 @@ final class WorkerMetrics: Sendable {
     let registry: MetricsRegistry
     private let graphBytes: Counter
     private let duplicates: Counter
+    private let verdictLatency: Histogram
     private let pair: Counter
     private let publish: Counter
     private let apply: Counter
@@ -27,6 +28,7 @@ final class WorkerMetrics: Sendable {
         self.registry = registry
         graphBytes = registry.counter(Metric.partialGraphBytes)
         duplicates = registry.counter(Metric.duplicateSpans)
+        verdictLatency = registry.histogram(Metric.verdictLatency)
         pair = registry.counter(Metric.stageCPU, Stage.pair.rawValue)
         publish = registry.counter(Metric.stageCPU, Stage.publish.rawValue)
         apply = registry.counter(Metric.stageCPU, Stage.apply.rawValue)
@@ -37,6 +39,17 @@ final class WorkerMetrics: Sendable {
     func owns(_ partitions: Range<UInt16>) {
         for partition in partitions { registry.gauge(Metric.partitionOwner, String(partition)).set(1) }
     }
+
+    /// Shows how far the reading of facts is behind, in nanoseconds; one reader reads all partitions of the worker.
+    func showLag(of partitions: Range<UInt16>, _ lag: @escaping @Sendable () -> Int) {
+        registry.onScrape(Metric.logLag) { emit in
+            let seconds = Double(lag()) / 1e9
+            for partition in partitions { emit([String(partition)], seconds) }
+        }
+    }
+
+    /// Spans had their verdict so long after they were appended.
+    func decided(afterNanoseconds latency: Int, spans: Int) { verdictLatency.record(latency, times: spans) }
 
     func published(bytes: Int) { graphBytes.add(bytes) }
 
@@ -65,8 +78,8 @@ struct RegistryExportObserver: ExportObserver {
 
     func ended(target: String, spans: Int, outcome: ExportOutcome) {
         switch outcome {
-        case .exported: registry.counter(Metric.spansExported, target).add(spans)
-        case .dropped(let reason): registry.counter(Metric.spansDropped, "export", reason.name).add(spans)
+        case .exported: registry.counter(Metric.exportSpans, target, "exported").add(spans)
+        case .dropped(let reason): registry.counter(Metric.exportSpans, target, reason.name).add(spans)
         }
     }
 

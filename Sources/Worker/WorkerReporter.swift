@@ -33,24 +33,27 @@ final class WorkerReporter: Sendable {
         var blocks: [Block] = []
         /// What targets told of spans whose block is not acknowledged: by target, slice and reason ("": exported).
         var told: [String: [Slice: [String: UInt64]]] = [:]
-        /// Rows of an earlier run of the router, less those that had ended then; nil once they are told.
-        var takenOver: [Slice: UInt64]? = [:]
-        var hasTakenOver = false
         var acknowledgedVerdicts: UInt64 = 0
         var readEpoch: UInt64?
         var number: UInt64 = 0
         var last: WorkerReport?
         var isNews = true
+        var newestEnds = PeerEnds(facts: 0, verdicts: 0)
+        /// Ends that are waited for: once all verdicts below are acknowledged, their watermark is settled.
+        var awaitedEnds: PeerEnds?
+        var losses = EpochLosses()
     }
 
     private let state = Mutex(State())
     private let ordinal: UInt16
     private let pid: Int32
+    private let welcome: WorkerWelcome
 
-    init(ordinal: UInt16, pid: Int32, acknowledgedVerdicts: UInt64) {
+    init(ordinal: UInt16, pid: Int32, welcome: WorkerWelcome) {
         self.ordinal = ordinal
         self.pid = pid
-        state.withLock { $0.acknowledgedVerdicts = acknowledgedVerdicts }
+        self.welcome = welcome
+        state.withLock { $0.acknowledgedVerdicts = welcome.acknowledgedVerdicts }
     }
 
     // MARK: Reading
@@ -71,34 +74,12 @@ final class WorkerReporter: Sendable {
         }
     }
 
-    // MARK: Taking over from an earlier run of the router
-
-    /// Rows that an earlier run of the router took in, ended or not.
-    func tookOver(_ partition: PartitionID, _ epoch: Epoch, spans: UInt64) {
-        state.withLock { state in
-            state.takenOver?[Slice(partition: partition.number, epoch: epoch.number), default: 0] += spans
-        }
-    }
-
-    /// Rows of a block that every target had finished before this process started.
+    /// Rows of a block that every target had finished before this process started, and that are counted.
     func skipped(_ outcome: borrowing VerdictApplier.Outcome, next: UInt64) {
-        let block = Self.block(VerdictBlockID(0), next: next, outcome)
+        let ended = outcome.ended
         state.withLock { state in
-            for rows in block.ended { state.pending.finish(rows.position, rows: rows.rows) }
-            for (key, spans) in block.dropped { state.forgetTakenOver(key.slice, spans) }
-            for (slice, spans) in block.kept { state.forgetTakenOver(slice, spans) }
+            for rows in ended { state.pending.finish(rows.position, rows: rows.rows) }
             state.acknowledgedVerdicts = max(state.acknowledgedVerdicts, next)
-        }
-    }
-
-    /// All that had ended is known: what is left of the taken over rows is this run's to account for.
-    func finishTakeOver() {
-        state.withLock { state in
-            for (slice, spans) in state.takenOver ?? [:] where spans > 0 {
-                state.lines[Key(slice: slice, target: nil, reason: nil), default: 0] += spans
-            }
-            state.takenOver = nil
-            state.hasTakenOver = true
         }
     }
 
@@ -152,6 +133,36 @@ final class WorkerReporter: Sendable {
         }
     }
 
+    // MARK: Losses
+
+    /// Own rows of these epochs may never get an end of their own; they are settled when all verdicts are there.
+    func lose(_ epochs: ClosedRange<UInt64>, _ reason: String) {
+        state.withLock { $0.losses.add(epochs, reason) }
+    }
+
+    /// Own rows of a commit cannot be told any more; changes nothing when all have ended.
+    func loseRows(of commit: LogPosition, _ reason: String) {
+        state.withLock { state in
+            if let epoch = state.pending.epoch(of: commit) { state.losses.add(epoch.number...epoch.number, reason) }
+        }
+    }
+
+    /// The router told how far the logs are, and what the merge left out.
+    func reached(_ ends: PeerEnds) {
+        state.withLock { state in
+            for lost in ends.lost.dropFirst(state.newestEnds.lost.count)
+            where lost.firstPartition == welcome.firstPartition && lost.from <= lost.to {
+                state.losses.add(lost.from...lost.to, lost.reason)
+            }
+            state.newestEnds = ends
+        }
+    }
+
+    /// No position of the verdict log below this one holds a block any more.
+    func passed(verdictsBelow next: UInt64) {
+        state.withLock { $0.acknowledgedVerdicts = max($0.acknowledgedVerdicts, next) }
+    }
+
     /// Own rows that have not ended.
     var pendingRows: Int { state.withLock { $0.pending.count } }
 
@@ -159,13 +170,14 @@ final class WorkerReporter: Sendable {
     func next() -> WorkerReport {
         state.withLock { state in
             state.number += 1
+            let settled = state.settle(welcome)
             let low = state.pending.lowWater()
             let lines = Self.grouped(state.lines)
             state.lines.removeAll(keepingCapacity: true)
             let report = WorkerReport(
                 ordinal: ordinal, pid: pid, number: state.number, readEpoch: state.readEpoch,
-                hasTakenOver: state.hasTakenOver, lowWater: low.facts.offset, lowWaterPayload: low.payload,
-                acknowledgedVerdicts: state.acknowledgedVerdicts, lines: lines)
+                lowWater: low.facts.offset, lowWaterPayload: low.payload,
+                acknowledgedVerdicts: state.acknowledgedVerdicts, lines: lines, settled: settled)
             state.isNews = state.last.map { !report.saysTheSame(as: $0) } ?? true
             state.last = report
             return report
@@ -195,15 +207,31 @@ final class WorkerReporter: Sendable {
 extension WorkerReport {
     /// Whether a report brings no lines and no other positions than an earlier one.
     fileprivate func saysTheSame(as other: WorkerReport) -> Bool {
-        lines.isEmpty && readEpoch == other.readEpoch && hasTakenOver == other.hasTakenOver
+        lines.isEmpty && settled.isEmpty && readEpoch == other.readEpoch
             && lowWater == other.lowWater && acknowledgedVerdicts == other.acknowledgedVerdicts
     }
 }
 
 extension WorkerReporter.State {
-    fileprivate mutating func forgetTakenOver(_ slice: WorkerReporter.Slice, _ spans: UInt64) {
-        guard let left = takenOver?[slice] else { return }
-        takenOver?[slice] = left - min(left, spans)
+    /// The epochs that end here, whatever is missing: every verdict about them has been given, and has ended.
+    fileprivate mutating func settle(_ welcome: WorkerWelcome) -> [LostEpochs] {
+        let ends = newestEnds.areFinal ? newestEnds : awaitedEnds ?? newestEnds
+        awaitedEnds = ends
+        guard acknowledgedVerdicts >= ends.verdicts, let readEpoch else { return [] }
+        awaitedEnds = nil
+        let horizon: UInt64
+        if ends.areFinal {
+            horizon = readEpoch
+        } else {
+            guard let wait = welcome.verdictEpochs, ends.watermark > wait else { return [] }
+            horizon = min(readEpoch, ends.watermark - wait)
+        }
+        for epoch in pending.giveUp(through: Epoch(horizon)) { losses.addUnknown(epoch.number) }
+        return losses.take(through: horizon).map { epochs, reason in
+            LostEpochs(
+                from: epochs.lowerBound, to: epochs.upperBound, firstPartition: welcome.firstPartition,
+                endPartition: welcome.endPartition, reason: reason)
+        }
     }
 
     /// Tells what became of the spans of a block: of each slice as many as it kept, in every target.

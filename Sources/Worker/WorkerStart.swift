@@ -54,8 +54,11 @@ final class WorkerStart: Service, Sendable {
     func run() async throws {
         guard let address = await bound.value() else { return }
         guard let welcome = try await greet(address) else { return }
+        let lock = try await WorkerLock().take(
+            settings.ordinal, in: .reading(welcome.dataDirectory), processID: getpid(), logger: logger)
+        defer { lock.release() }
         let reporter = WorkerReporter(
-            ordinal: settings.ordinal.number, pid: getpid(), acknowledgedVerdicts: welcome.acknowledgedVerdicts)
+            ordinal: settings.ordinal.number, pid: getpid(), welcome: welcome)
         state.withLock { $0 = State(welcome: welcome, reporter: reporter) }
         metrics.owns(welcome.firstPartition..<welcome.endPartition)
         let fanOut = ExportFanOut(

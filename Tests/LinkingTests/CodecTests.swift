@@ -58,6 +58,17 @@ import Testing
         return (spans, encoder.finish(header))
     }
 
+    @Test func anEncoderUsedAgainWritesWhatAFreshOneDoes() {
+        var used = PartialGraphEncoder()
+        for seed in 1...20 as ClosedRange<UInt64> {
+            let (spans, bytes) = Self.sample(seed, count: 30 + Int(seed) * 40)
+            for (facts, address) in spans { used.append(facts, at: address) }
+            #expect(used.finish(Self.header) == bytes, "seed \(seed)")
+            let isEmpty = used.isEmpty
+            #expect(isEmpty)
+        }
+    }
+
     @Test(arguments: 1...40) func graphsComeBackAsTheyWere(seed: UInt64) throws {
         let (spans, bytes) = Self.sample(seed, count: Int(seed) * 7)
         try bytes.withUnsafeBytes { raw in

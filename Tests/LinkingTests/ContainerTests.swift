@@ -142,18 +142,21 @@ import Testing
         var random = Seeded(seed)
         var index = ProcessIndex()
         let process = index.process(
-            ProcessIndex.ProcessKey(scope: 1, processID: 2, threadID: 3, isUserThread: false))
+            ProcessIndex.ProcessKey(scope: 1, processID: 2, threadID: 3, isUserThread: false), clock: 0)
         var live: [(node: UInt32, start: Int64, end: Int64)] = []
         for step in 0..<(seed % 2 == 0 ? 60 : 400) {
             if random.chance(0.3), let victim = live.indices.randomElement(using: &random), live.count > 1 {
-                index.removeEntry(live.remove(at: victim).node)
+                let generation = random.below(8)
+                index.close(live.remove(at: victim).node, closedSpan: ClosedTraces.dropped, generation: generation)
+                if live.count > 1, random.chance(0.5) {
+                    index.close(live.removeLast().node, closedSpan: 5, generation: generation)
+                }
+                index.sweep(generation: generation)
             }
-            var record = SpanRecord.empty
-            record.kernelTime = Int64(random.below(200)) * 1000
-            record.duration = UInt32(random.below(30))
-            record.process = process
-            let node = index.addEntry(span: UInt32(step), record: record)
-            live.append((node, record.kernelTime, record.end))
+            let start = Int64(random.below(200)) * 1000
+            let duration = UInt32(random.below(30))
+            let node = index.addEntry(span: UInt32(step), process: process, kernelTime: start, duration: duration)
+            live.append((node, start, SpanRecord.end(start: start, duration: duration)))
             for _ in 0..<3 {
                 let time = Int64(random.below(230_000))
                 let open = live.filter { $0.start <= time && time <= $0.end }
@@ -170,7 +173,11 @@ import Testing
                 #expect(latest == (isTie ? .several : .one(node: last.node)))
             }
         }
-        for entry in live { index.removeEntry(entry.node) }
+        for entry in live { index.close(entry.node, closedSpan: 7, generation: 3) }
+        #expect(index.entries[Int(live[0].node)].span == 7 && index.entries[Int(live[0].node)].isClosed)
+        index.sweep(generation: 4)
+        #expect(index.nodeCount == live.count)
+        index.sweep(generation: 3)
         let left = (index.processCount, index.nodeCount)
         #expect(left == (0, 0))
     }
@@ -247,10 +254,4 @@ import Testing
         limits.depth = limits.spansPerTrace
         #expect(limits.problems().count == 1)
     }
-}
-
-extension SpanRecord {
-    static let empty = SpanRecord(
-        requestSequence: 0, responseSequence: 0, threadKey: 0, kernelTime: 0, start: 0, duration: 0, flow: 0,
-        initiator: 0, process: 0, commit: 0, row: 0, sparse: 0, group: none, next: none, node: none, flags: [])
 }

@@ -43,14 +43,55 @@ import Testing
         #expect(ledger.checkBalance().map(\.accepted) == [0])
     }
 
-    @Test func aRetiredTargetHoldsNothing() throws {
+    @Test func aTargetThatWasRemovedHoldsNothingAndOneThatWasAddedOnlyWhatHasNotEnded() throws {
         var ledger = Ledger()
         let old = try ledger.target("old")
         ledger.accept(slice, 9)
+        ledger.drop(slice, reason: try ledger.reason("sampled"), 2)
         ledger.export(slice, to: old, 4)
-        ledger.retire(old, reason: try ledger.reason("target_removed"))
-        #expect(ledger.held(for: old) == 0 && ledger.checkBalance().isEmpty)
-        #expect(ledger.lines.last == .init(target: "old", reason: "target_removed", count: 5))
+        try ledger.retarget(to: ["new"], reason: "before_target")
+        let new = try #require(ledger.targets.first)
+        #expect(ledger.targets.count == 1 && ledger.held(for: new) == 3 && ledger.checkBalance().isEmpty)
+        ledger.export(slice, to: new, 3)
+        #expect(ledger.fold(through: Epoch(7)).isEmpty && ledger.openSlices == 0)
+        #expect(ledger.lines.contains(.init(target: "old", reason: nil, count: 4)), "its spans stay in the totals")
+        #expect(ledger.lines.contains(.init(target: "new", reason: "before_target", count: 4)))
+    }
+
+    @Test func whatIsHeldIsSettledForAllTargets() throws {
+        var ledger = Ledger()
+        let one = try ledger.target("one")
+        let two = try ledger.target("two")
+        ledger.accept(slice, 9)
+        ledger.export(slice, to: one, 4)
+        ledger.export(slice, to: two, 2)
+        let lost = try ledger.reason("lost")
+        let slice = slice
+        let others = ledger.settle(where: { $0 != slice }, reason: lost)
+        let own = ledger.settle(where: { $0 == slice }, reason: lost)
+        #expect(others == 0 && own == 7)
+        #expect(ledger.held(for: one) == 0 && ledger.held(for: two) == 0 && ledger.checkBalance().isEmpty)
+        let again = ledger.settle(where: { $0 == slice }, reason: lost)
+        #expect(again == 0, "once")
+    }
+
+    @Test func aSnapshotIsReadAsItWasWrittenOrNotAtAll() throws {
+        let positions = LedgerPositions(
+            acceptedEnd: 77, partitions: 8, acknowledged: [5, 900], reportedEpochs: [nil, 4],
+            settled: [LostEpochs(from: 1, to: 2, firstPartition: 0, endPartition: 4, reason: "x")])
+        let snapshot = LedgerSnapshot(ledger: try random(1), positions: positions)
+        let bytes = try snapshot.encode()
+        #expect(try LedgerSnapshot.decode(bytes) == snapshot)
+        for place in stride(from: 0, to: bytes.count, by: 7) {
+            var damaged = bytes
+            damaged[place] ^= 4
+            #expect(throws: Failure.self) { try LedgerSnapshot.decode(damaged) }
+            #expect(throws: Failure.self) { try LedgerSnapshot.decode(Array(bytes[..<place])) }
+        }
+        let same = positions.fitted(to: PartitionMap(partitions: 8, workers: 2), verdictsEnd: 100)
+        #expect(same.acknowledged == [5, 100] && same.reportedEpochs == [nil, 4])
+        let more = positions.fitted(to: PartitionMap(partitions: 8, workers: 3), verdictsEnd: 1000)
+        #expect(more.acknowledged == [5, 5, 5] && more.reportedEpochs == [nil, nil, nil])
     }
 
     private func random(_ seed: UInt64) throws -> Ledger {

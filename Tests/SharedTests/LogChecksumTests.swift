@@ -17,9 +17,11 @@ import Testing
 
     @Test func thePortablePathEqualsTheInstruction() {
         var dice = LogDice(seed: 1)
-        let bytes = dice.bytes(4_100)
-        for count in [0, 1, 7, 8, 9, 63, 64, 1_000, 4_096] {
-            for start in 0..<4 {
+        let bytes = dice.bytes(13_000)
+        // Up to four rounds of three strands of 1024 bytes, with every length of the rest.
+        let borders = (1...4).flatMap { $0 * 3_072 - 9...$0 * 3_072 + 9 }
+        for count in Array(0..<200) + [1_000, 1_024, 2_048, 4_096, 8_000] + borders {
+            for start in 0..<8 {
                 bytes.withUnsafeBytes { all in
                     let part = UnsafeRawBufferPointer(rebasing: all[start..<start + count])
                     #expect(

@@ -253,7 +253,8 @@ private func commit(_ dice: inout LogDice, epoch: UInt64, bodies: Int = 3, point
             for _ in 0...dice.below(3) { damaged[dice.below(min(damaged.count, 200))] = UInt8(dice.below(256)) }
             if dice.below(4) == 0 { damaged.removeLast(dice.below(damaged.count)) }
             damaged.withUnsafeBytes { body in
-                guard let block = try? FactsBlock(body, at: 0) else { return }
+                let memory = RawBytes(copying: body)
+                guard let block = try? FactsBlock(memory.bytes, at: 0, in: memory) else { return }
                 var rows = 0
                 block.forEachRow { _, row in
                     rows += 1
@@ -262,6 +263,57 @@ private func commit(_ dice: inout LogDice, epoch: UInt64, bodies: Int = 3, point
                 #expect(rows == block.rowCount)
             }
         }
+    }
+
+    @Test func pointsOfSeveralCommitsLieInOneBuffer() throws {
+        var dice = LogDice(seed: 12)
+        let disk = MemoryDisk()
+        let writer = try SpanLogWriter(disk: disk, folder: "s", segmentBytes: 64 << 10)
+        let reader = SpanLogReader(disk: disk, folder: "s")
+        let buffer = PointBuffer()
+        var expected: [[UInt8]] = []
+        var damaged: (header: FactsBlock.Header, rows: [FactsRow])?
+        for round in 0..<30 {
+            let payloadPosition = writer.payloadEnd
+            let commit = try commit(&dice, epoch: 3, bodies: 1 + round % 3, points: 40)
+            let sample = SpanSample(commit, position: try writer.append(commit), epoch: Epoch(3))
+            // All rows, half of them, and few: read as a whole and in runs.
+            let wanted = (0..<UInt32(sample.rows.count)).filter { _ in dice.below([1, 2, 30][round % 3]) == 0 }
+            let (header, found) = try reader.facts(at: sample.position, rows: wanted)
+            try reader.readPoints(of: header, found, into: buffer, appending: true)
+            expected += found.map { Array(sample.point($0)) }
+            if round == 20 {
+                damaged = try reader.facts(at: sample.position, rows: Array(0..<UInt32(sample.rows.count)))
+                let name = try #require(SegmentHeader.bases(in: "s/payload", on: disk).last { $0 <= payloadPosition })
+                let place = SegmentHeader.bytes + Int(payloadPosition - name) + 4
+                disk.corrupt("s/payload/" + SegmentHeader.name(name), at: place, flipping: 1)
+            }
+            if let damaged {
+                #expect(throws: Failure.self) {
+                    try reader.readPoints(of: damaged.header, damaged.rows, into: buffer, appending: true)
+                }
+            }
+            #expect(buffer.count == expected.count)
+        }
+        #expect(expected.indices.allSatisfy { buffer[$0].elementsEqual(expected[$0]) })
+        #expect(buffer.byteCount >= expected.reduce(0) { $0 + $1.count })
+        buffer.removeAll()
+        #expect(buffer.count == 0 && buffer.byteCount == 0)
+    }
+
+    @Test func aBlockStaysAsItIsWhileOthersAreRead() throws {
+        var dice = LogDice(seed: 13)
+        let disk = MemoryDisk()
+        let writer = try SpanLogWriter(disk: disk, folder: "s", segmentBytes: 64 << 10)
+        let reader = SpanLogReader(disk: disk, folder: "s")
+        let samples = try (0..<20).map { _ in
+            let commit = try commit(&dice, epoch: 3)
+            return SpanSample(commit, position: try writer.append(commit), epoch: Epoch(3))
+        }
+        let blocks = try samples.map { try reader.block(at: $0.position) }
+        var place = LogPosition(0)
+        while let (_, next) = try reader.next(from: place, end: writer.end) { place = next }
+        #expect(zip(blocks, samples).allSatisfy { rows($0) == $1.rows })
     }
 
     @Test func damagedPayloadIsAFailureOfItsCommitOnly() throws {

@@ -16,4 +16,8 @@ static inline void ebpftrace_prefetch(const void *address) { __builtin_prefetch(
 /// Limits glibc's malloc to two arenas, so that what one thread frees another can use. Nothing elsewhere.
 void ebpftrace_share_arenas(void);
 
+/// Lets glibc's malloc keep up to `bytes` of freed memory instead of giving every large block back to the kernel, whose
+/// pages cost more to fill with zeros than the bytes that are written into them. Nothing elsewhere.
+void ebpftrace_keep_freed(int bytes);
+
 #endif

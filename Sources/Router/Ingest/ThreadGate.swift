@@ -40,9 +40,10 @@ final class ThreadGate<State>: @unchecked Sendable {
     /// As `withLock`, and wakes the sleeper.
     func withLockWaking<Result>(_ body: (inout State) -> Result) -> Result {
         pthread_mutex_lock(mutex)
+        // Woken while the mutex is held, the sleeper would only wait for that.
         defer {
-            pthread_cond_signal(condition)
             pthread_mutex_unlock(mutex)
+            pthread_cond_signal(condition)
         }
         return body(&state)
     }

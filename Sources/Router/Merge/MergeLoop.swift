@@ -18,6 +18,9 @@ struct MergeLoop: ~Copyable {
         self.decided = decided
     }
 
+    /// All facts of this epoch and before are in.
+    var watermark: Epoch { merge.watermark }
+
     /// Takes a graph in; returns why not, where it was refused.
     mutating func insert(_ graph: [UInt8]) -> String? {
         do {

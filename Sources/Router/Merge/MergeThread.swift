@@ -34,6 +34,14 @@ final class MergeThread: Sendable {
         case refused(String)
     }
 
+    /// What the merge tells others.
+    struct Events: Sendable {
+        /// The verdict log ends here, with all verdicts of this watermark.
+        var verdicts: @Sendable (_ end: UInt64, _ watermark: Epoch) -> Void
+        /// A graph that was taken could not be merged: its spans get no verdict.
+        var refused: @Sendable (PartialGraphHeader) -> Void = { _ in }
+    }
+
     private struct Inbox {
         /// Graphs by epoch number, then worker.
         var graphs: [UInt64: [UInt16: [[UInt8]]]] = [:]
@@ -54,19 +62,19 @@ final class MergeThread: Sendable {
     private let metrics: MergeMetrics
     /// Verdicts are safe against a power cut after at most so many nanoseconds of merging; 0: at once.
     private let syncInterval: Int
-    /// Called on the merge's thread after every append, with the new end of the verdict log.
-    private let onVerdicts: @Sendable (UInt64) -> Void
+    /// Called on the merge's thread.
+    private let events: Events
 
     init(
         map: PartitionMap, limits: Limits, syncInterval: Int, metrics: MetricsRegistry, logger: Logger,
-        onVerdicts: @escaping @Sendable (UInt64) -> Void
+        events: Events
     ) {
         gate = ThreadGate(Inbox(complete: Array(repeating: nil, count: Int(map.workers))))
         self.map = map
         self.limits = limits
         self.syncInterval = syncInterval
         self.logger = RateLimitedLog(logger)
-        self.onVerdicts = onVerdicts
+        self.events = events
         self.metrics = MergeMetrics(metrics)
         self.metrics.show { [weak self] in self?.progress ?? Progress() }
     }
@@ -186,15 +194,13 @@ final class MergeThread: Sendable {
         switch step {
         case .merge(let epoch, let graphs):
             for graph in graphs {
-                if let problem = loop.insert(graph) {
-                    logger.log(.error, "a partial graph was refused", metadata: ["reason": "\(problem)"])
-                }
+                if let problem = loop.insert(graph) { refused(graph, problem) }
             }
             loop.advance(to: epoch)
         case .flush: loop.flush()
         }
         if let trim = gate.withLock({ $0.trim }) { loop.trim(below: trim.position, horizon: trim.horizon) }
-        append(loop.finishBlocks(spansPerBlock: limits.spansPerVerdictBlock), &loop)
+        let isAppended = append(loop.finishBlocks(spansPerBlock: limits.spansPerVerdictBlock), &loop)
         loop.synchronize(interval: syncInterval, now: SystemClocks.monotonicNanoseconds(), onFailure: noteSync)
         metrics.mergeSeconds.record(SystemClocks.monotonicNanoseconds() - start)
         let waiting = gate.withLock { $0.graphs.count }
@@ -204,7 +210,22 @@ final class MergeThread: Sendable {
             progress.waitingEpochs = waiting
             progress.isFlushed = progress.isFlushed || isFlush
         }
-        onVerdicts(loop.log.end)
+        // A watermark without its verdicts would tell that there are none.
+        if isAppended { events.verdicts(loop.log.end, loop.watermark) }
+    }
+
+    /// Its spans stay without verdict: their owner drops them by name.
+    private func refused(_ graph: [UInt8], _ problem: String) {
+        let header = try? graph.withRawBytes { (bytes) throws(CodecError) in try PartialGraphDecoder(bytes).header }
+        guard let header else { return }
+        let slices = header.manifest.map { "\($0.from)..<\($0.to)" }.joined(separator: " ")
+        logger.log(
+            .error, "a partial graph was refused, its spans are dropped",
+            metadata: [
+                "reason": "\(problem)", "epoch": "\(header.epoch)", "piece": "\(header.piece)", "facts": "\(slices)",
+                "partitions": "\(header.firstPartition)..<\(header.endPartition)",
+            ])
+        events.refused(header)
     }
 
     private func noteSync(_ failure: Failure) {
@@ -212,13 +233,16 @@ final class MergeThread: Sendable {
     }
 
     /// Appends until the log took all of it: a verdict exists only once it is in the log.
-    private func append(_ blocks: [[UInt8]], _ loop: inout MergeLoop) {
+    /// False: the thread is to stop, and some are not in the log.
+    private func append(_ blocks: [[UInt8]], _ loop: inout MergeLoop) -> Bool {
         for block in blocks {
-            while !gate.withLock({ $0.isStopping }) {
+            var isIn = false
+            while !isIn {
+                if gate.withLock({ $0.isStopping }) { return false }
                 do {
                     try loop.append(block)
                     cell.withLock { $0.failure = nil }
-                    break
+                    isIn = true
                 } catch {
                     let problem = "\(error)"
                     cell.withLock { $0.failure = problem }
@@ -227,6 +251,7 @@ final class MergeThread: Sendable {
                 }
             }
         }
+        return true
     }
 }
 

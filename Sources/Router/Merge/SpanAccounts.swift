@@ -12,6 +12,24 @@ final class SpanAccounts: Sendable {
         var epoch = Epoch(0)
         /// The newest epoch for which slices were folded.
         var folded: UInt64 = 0
+        var positions: LedgerPositions
+        /// Whether a commit is entered whose end is not known yet.
+        var isCommitting = false
+
+        /// How far a worker is with what its report counts.
+        mutating func note(_ report: WorkerReport) {
+            let worker = Int(report.ordinal)
+            guard positions.acknowledged.indices.contains(worker) else { return }
+            positions.acknowledged[worker] = max(positions.acknowledged[worker], report.acknowledgedVerdicts)
+            if let epoch = report.readEpoch {
+                positions.reportedEpochs[worker] = max(positions.reportedEpochs[worker] ?? 0, epoch)
+            }
+        }
+
+        mutating func noteSettled(_ epochs: LostEpochs) {
+            positions.settled.append(epochs)
+            if positions.settled.count > SpanAccounts.settledMax { positions.settled.removeFirst() }
+        }
 
         mutating func enterAccepted() {
             for (partition, count) in accepted.enumerated() where count > 0 {
@@ -21,34 +39,39 @@ final class SpanAccounts: Sendable {
         }
     }
 
+    /// Most entries of `LedgerPositions.settled`.
+    private static let settledMax = 256
+
     private let state: Mutex<State>
     private let violations: Counter
 
-    /// - Parameter targets: labels of all targets; every accepted span is held for each of them.
-    init(partitions: UInt16, targets: [String], _ metrics: MetricsRegistry) throws(Failure) {
-        var state = State(accepted: Array(repeating: 0, count: Int(partitions)))
-        for target in targets { _ = try state.ledger.target(target) }
+    /// - Parameters:
+    ///   - snapshot: where an earlier run of the router was, or an empty one.
+    ///   - targets: labels of all targets; every accepted span is held for each of them.
+    init(_ snapshot: LedgerSnapshot, targets: [String], _ metrics: MetricsRegistry) throws(Failure) {
+        var state = State(
+            ledger: snapshot.ledger, accepted: Array(repeating: 0, count: Int(snapshot.positions.partitions)),
+            positions: snapshot.positions)
+        try state.ledger.retarget(to: targets, reason: DropReason.beforeTarget)
         self.state = Mutex(state)
         violations = metrics.counter(Metric.invariantViolations, "ledger")
         metrics.onScrape(Metric.spansHeld) { [weak self] emit in emit([], Double(self?.held ?? 0)) }
         metrics.onScrape(Metric.spansDropped) { [weak self] emit in
-            for line in self?.lines ?? [] where line.target.isEmpty {
-                if let reason = line.reason { emit([Self.stage(of: reason), reason], Double(line.count)) }
+            var sums: [String: UInt64] = [:]
+            for line in self?.lines ?? [] { if let reason = line.reason { sums[reason, default: 0] += line.count } }
+            for (reason, count) in sums.sorted(by: { $0.key < $1.key }) {
+                emit([DropReason.stage(of: reason), reason], Double(count))
             }
         }
-    }
-
-    private static func stage(of reason: String) -> String {
-        switch reason {
-        case DropReason.sampled: "merge"
-        case DropReason.duplicate: "pair"
-        default: "export"
+        metrics.onScrape(Metric.spansExported) { [weak self] emit in
+            for line in self?.lines ?? [] where line.reason == nil { emit([line.target], Double(line.count)) }
         }
     }
 
     /// A commit took rows in.
     func accept(_ rows: [FactsRow], epoch: Epoch) {
         state.withLock { state in
+            state.isCommitting = true
             if epoch != state.epoch {
                 state.enterAccepted()
                 state.epoch = epoch
@@ -59,18 +82,53 @@ final class SpanAccounts: Sendable {
         }
     }
 
-    /// Takes a report in and folds what is settled.
-    func take(_ report: WorkerReport) {
-        guard !report.lines.isEmpty else { return }
+    /// The facts log ends here: every commit before it was entered.
+    func reached(_ end: LogPosition) {
+        state.withLock { state in
+            state.isCommitting = false
+            state.positions.acceptedEnd = max(state.positions.acceptedEnd, end.offset)
+        }
+    }
+
+    /// The ledger and what it counts; nil while a commit is being entered.
+    var snapshot: LedgerSnapshot? {
+        state.withLock { state in
+            guard !state.isCommitting else { return nil }
+            state.enterAccepted()
+            return LedgerSnapshot(ledger: state.ledger, positions: state.positions)
+        }
+    }
+
+    /// Takes a report in and folds what is settled. Returns the epochs in which spans were lost, and how many.
+    @discardableResult
+    func take(_ report: WorkerReport) -> [(epochs: LostEpochs, spans: UInt64)] {
+        var lost: [(epochs: LostEpochs, spans: UInt64)] = []
         let found = state.withLock { state -> Int in
+            state.note(report)
+            guard !report.lines.isEmpty || !report.settled.isEmpty else { return 0 }
             state.enterAccepted()
             for line in report.lines { Self.enter(line, &state.ledger) }
+            for epochs in report.settled {
+                let spans = Self.settle(epochs, &state.ledger)
+                if spans > 0 {
+                    lost.append((epochs, spans))
+                    state.noteSettled(epochs)
+                }
+            }
             // Once an epoch: folding looks at every open slice.
             guard let read = report.readEpoch, read > 2, read > state.folded else { return 0 }
             state.folded = read
             return state.ledger.fold(through: Epoch(read - 2)).count
         }
         violations.add(found)
+        return lost
+    }
+
+    private static func settle(_ lost: LostEpochs, _ ledger: inout Ledger) -> UInt64 {
+        // Too many names: the spans stay "held", which a page shows and an alert finds.
+        guard let reason = try? ledger.reason(lost.reason) else { return 0 }
+        return ledger.settle(
+            where: { lost.contains(epoch: $0.epoch.number, partition: $0.partition.number) }, reason: reason)
     }
 
     private static func enter(_ line: WorkerReport.Line, _ ledger: inout Ledger) {
@@ -83,9 +141,7 @@ final class SpanAccounts: Sendable {
                 let spans = line.counts[place + 1]
                 if let reason {
                     ledger.drop(slice, for: target, reason: reason, spans)
-                } else if line.target == nil {
-                    ledger.accept(slice, spans)
-                } else {
+                } else if line.target != nil {
                     ledger.export(slice, to: target, spans)
                 }
             }

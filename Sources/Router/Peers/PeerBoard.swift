@@ -26,25 +26,43 @@ final class PeerBoard: Sendable {
         /// Acknowledged positions from before this run of the router.
         var acknowledged: [UInt64]
         var reportedEpochs: [UInt64?]
-        var hasTakenOver: [Bool]
     }
+
+    /// Most entries of `PeerEnds.lost`.
+    private static let lostMax = 256
 
     private let state: Mutex<State>
 
-    init(workers: Int, acknowledged: [UInt64]) {
+    /// - Parameter positions: how far an earlier run of the router was, for as many workers.
+    init(workers: Int, positions: LedgerPositions) {
         state = Mutex(
             State(
                 workers: Array(repeating: nil, count: workers),
-                acknowledged: (0..<workers).map { $0 < acknowledged.count ? acknowledged[$0] : 0 },
-                reportedEpochs: Array(repeating: nil, count: workers),
-                hasTakenOver: Array(repeating: false, count: workers)))
+                acknowledged: positions.acknowledged, reportedEpochs: positions.reportedEpochs))
     }
 
     // MARK: Ends
 
     func set(facts: UInt64) { move { $0.facts = max($0.facts, facts) } }
 
-    func set(verdicts: UInt64) { move { $0.verdicts = max($0.verdicts, verdicts) } }
+    func set(verdicts: UInt64, watermark: UInt64 = 0) {
+        move { ends in
+            ends.verdicts = max(ends.verdicts, verdicts)
+            ends.watermark = max(ends.watermark, watermark)
+        }
+    }
+
+    /// Spans that no worker can tell about any more.
+    func note(lost: [LostEpochs]) { move { $0.lost += lost } }
+
+    /// The merge refused a graph: its owner is to know that its spans get no verdict.
+    func noteRefused(_ header: PartialGraphHeader) {
+        let lost = LostEpochs(
+            from: header.epoch.number, to: header.epoch.number, firstPartition: header.firstPartition,
+            endPartition: header.endPartition, reason: DropReason.refusedGraph)
+        // Beyond the bound spans are dropped all the same, as `no_verdict`.
+        move { if $0.lost.count < Self.lostMax, !$0.lost.contains(lost) { $0.lost.append(lost) } }
+    }
 
     /// Nothing follows any more: the end of a replay.
     func setFinal() { move { $0.areFinal = true } }
@@ -111,14 +129,12 @@ final class PeerBoard: Sendable {
     // MARK: Workers
 
     /// A worker presents itself; returns what it had told before.
-    func greeted(_ hello: WorkerHello) -> (
-        acknowledged: UInt64, reportedEpoch: UInt64?, hasTakenOver: Bool
-    ) {
+    func greeted(_ hello: WorkerHello) -> (acknowledged: UInt64, reportedEpoch: UInt64?) {
         state.withLock { state in
             let index = Int(hello.ordinal)
             state.workers[index] = Worker(
                 pid: hello.pid, admin: hello.admin, acknowledgedVerdicts: state.acknowledged[index])
-            return (state.acknowledged[index], state.reportedEpochs[index], state.hasTakenOver[index])
+            return (state.acknowledged[index], state.reportedEpochs[index])
         }
     }
 
@@ -136,7 +152,6 @@ final class PeerBoard: Sendable {
             worker.acknowledgedVerdicts = max(worker.acknowledgedVerdicts, report.acknowledgedVerdicts)
             state.workers[index] = worker
             state.acknowledged[index] = worker.acknowledgedVerdicts
-            state.hasTakenOver[index] = state.hasTakenOver[index] || report.hasTakenOver
             if let epoch = report.readEpoch {
                 state.reportedEpochs[index] = max(state.reportedEpochs[index] ?? 0, epoch)
             }
@@ -148,6 +163,4 @@ final class PeerBoard: Sendable {
 
     /// Per worker the end of what every target has taken of the verdict log.
     var acknowledged: [UInt64] { state.withLock { $0.acknowledged } }
-
-    var newest: PeerEnds { state.withLock { $0.ends } }
 }

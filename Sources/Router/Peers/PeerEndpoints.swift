@@ -41,7 +41,8 @@ struct PeerEndpoints: Sendable {
         let graph: [UInt8]
         do {
             graph = try body.withUnsafeReadableBytes { bytes in
-                try Zstd().decompress(bytes, limit: core.limits.partialGraphBytes)
+                if request.headers[.contentEncoding] == "identity" { return Array(bytes) }
+                return try Zstd().decompress(bytes, limit: core.limits.partialGraphBytes)
             }
         } catch {
             return text(.badRequest, "the partial graph is not compressed with zstd, or too large")

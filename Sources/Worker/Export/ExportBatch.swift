@@ -1,4 +1,5 @@
 import Linking
+import Shared
 
 /// The number of a block of the verdict log; blocks are applied in rising order.
 struct VerdictBlockID: Hashable, Comparable, Sendable, CustomStringConvertible {
@@ -28,11 +29,10 @@ struct PartitionCount: Hashable, Sendable {
     }
 }
 
-/// One kept span of a batch: where its point lies, its address in the span log, and its verdict.
+/// One kept span of a batch: which point it is, its address in the span log, and its verdict.
 struct ExportSpan: Sendable {
-    /// Byte offset of the point (a `PBPoint` message without tag and length) in the batch's `points`.
-    var offset: UInt32
-    var length: UInt32
+    /// Place of the point (a `PBPoint` message without tag and length) in the batch's `points`.
+    var point: Int
     var address: RowAddress
     var verdict: SpanVerdict
 }
@@ -50,18 +50,19 @@ struct ExportBatch: Sendable {
     var epoch: Epoch
     /// Log time at which the epoch began, nanoseconds since 1970.
     var epochTime: UInt64
-    /// The points' bytes as received, one after the other.
-    var points: [UInt8]
+    /// The points as received; shared by the batches of a block, and written again once none of them is left.
+    var points: PointBuffer
     /// Ordered by partition, as `partitions` counts them.
     var spans: [ExportSpan]
     /// Runs of `spans`; the sum of the counts is `spans.count`.
     var partitions: [PartitionCount]
 
     init(
-        block: VerdictBlockID, endsBlock: Bool, epoch: Epoch, epochTime: UInt64, points: [UInt8], spans: [ExportSpan],
-        partitions: [PartitionCount]
+        block: VerdictBlockID, endsBlock: Bool, epoch: Epoch, epochTime: UInt64, points: PointBuffer,
+        spans: [ExportSpan], partitions: [PartitionCount]
     ) {
         precondition(partitions.reduce(0) { $0 + $1.spans } == spans.count, "the runs must count every span")
+        precondition(spans.allSatisfy { $0.point < points.count }, "a span's point must be among the batch's points")
         self.block = block
         self.endsBlock = endsBlock
         self.epoch = epoch
@@ -74,7 +75,7 @@ struct ExportBatch: Sendable {
     /// An empty batch that only tells the targets that a block is complete.
     static func end(of block: VerdictBlockID) -> ExportBatch {
         ExportBatch(
-            block: block, endsBlock: true, epoch: Epoch(0), epochTime: 0, points: [], spans: [], partitions: [])
+            block: block, endsBlock: true, epoch: Epoch(0), epochTime: 0, points: .none, spans: [], partitions: [])
     }
 
     /// The batch without the partitions for which `isDone` holds, and what was left out.

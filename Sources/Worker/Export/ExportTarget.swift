@@ -49,7 +49,7 @@ typealias ExportLedger = @Sendable (ExportReport) -> Void
 
 /// Takes what the targets measure, for `/metrics`. Called per body or part, never per span.
 protocol ExportObserver: Sendable {
-    /// Spans that ended (`spans_exported_total{target}`, `spans_dropped_total{stage="export",reason}`).
+    /// Spans that ended (`export_spans_total{target,outcome}`).
     func ended(target: String, spans: Int, outcome: ExportOutcome)
     /// Bytes that wait or are under way (`export_queue_bytes{target}`).
     func queue(target: String, bytes: Int)

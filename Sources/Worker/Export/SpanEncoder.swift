@@ -20,18 +20,21 @@ struct EncodedBatch: Sendable {
 struct ChunkBuilder {
     /// Splicing adds ids and evidence; a guess for the first allocation, bytes a span.
     private static let growthBytes = 320
+    /// So many spans before its turn a point is brought into the cache.
+    private static let lookAhead = 2
 
     /// Runs `append` for every span; it returns false, having appended nothing, for a point it cannot read.
     ///
-    /// Complexity: one copy of the encoded bytes beside what `append` does; no allocation per span.
+    /// Complexity: what `append` does, and one copy of the span that begins the next chunk; no allocation per span.
     @inline(__always)
     static func encode(
         _ batch: ExportBatch, bytesMax: Int,
-        append: (UnsafeRawBufferPointer, SpanVerdict, inout [UInt8]) -> Bool
+        append: (UnsafeRawBufferPointer, SpanVerdict, inout ByteBuffer) -> Bool
     ) -> EncodedBatch {
         var result = EncodedBatch()
-        var bytes: [UInt8] = []
-        bytes.reserveCapacity(min(bytesMax, batch.points.count + batch.spans.count * growthBytes) + 4096)
+        var rest = batch.points.byteCount + batch.spans.count * growthBytes
+        func chunkRoom() -> ByteBuffer { ByteBufferAllocator().buffer(capacity: min(bytesMax, rest) + 4096) }
+        var bytes = chunkRoom()
         var counts: [PartitionCount] = []
         var total = 0
 
@@ -40,35 +43,39 @@ struct ChunkBuilder {
             result.chunks.append(
                 EncodedChunk(
                     block: batch.block, epoch: batch.epoch, epochTime: batch.epochTime,
-                    bytes: ByteBuffer(bytes: bytes[..<end]), spans: total, partitions: counts))
-            bytes.removeSubrange(..<end)
+                    bytes: bytes.getSlice(at: 0, length: end) ?? ByteBuffer(), spans: total, partitions: counts))
             counts.removeAll(keepingCapacity: true)
             total = 0
         }
 
-        batch.points.withUnsafeBytes { points in
-            var index = 0
-            for run in batch.partitions {
-                var readable = 0
-                for span in batch.spans[index..<index + run.spans] {
-                    let before = bytes.count
-                    let end = Int(span.offset) + Int(span.length)
-                    precondition(end <= points.count, "a span's range must lie within the batch's points")
-                    let point = UnsafeRawBufferPointer(rebasing: points[Int(span.offset)..<end])
-                    guard append(point, span.verdict, &bytes) else { continue }
-                    if bytes.count > bytesMax && before > 0 {
-                        add(readable, of: run.partition, to: &counts)
-                        readable = 0
-                        cut(at: before)
-                    }
-                    readable += 1
-                    total += 1
+        var index = 0
+        for run in batch.partitions {
+            var readable = 0
+            for place in index..<index + run.spans {
+                if place + lookAhead < batch.spans.count {
+                    batch.points.prefetch(batch.spans[place + lookAhead].point)
                 }
-                index += run.spans
-                add(readable, of: run.partition, to: &counts)
+                let span = batch.spans[place]
+                let before = bytes.writerIndex
+                guard append(batch.points[span.point], span.verdict, &bytes) else { continue }
+                if bytes.writerIndex > bytesMax && before > 0 {
+                    add(readable, of: run.partition, to: &counts)
+                    readable = 0
+                    cut(at: before)
+                    rest -= min(rest, before)
+                    var next = chunkRoom()
+                    if let last = bytes.getSlice(at: before, length: bytes.writerIndex - before) {
+                        next.writeImmutableBuffer(last)
+                    }
+                    bytes = next
+                }
+                readable += 1
+                total += 1
             }
+            index += run.spans
+            add(readable, of: run.partition, to: &counts)
         }
-        cut(at: bytes.count)
+        cut(at: bytes.writerIndex)
         result.unreadable = missing(batch, in: result.chunks)
         return result
     }
@@ -99,11 +106,17 @@ struct SplicingEncoder: SpanEncoder {
         switch format {
         case .protobuf:
             return ChunkBuilder.encode(batch, bytesMax: bytesMax) { point, verdict, bytes in
-                splicer.appendProtobuf(point, verdict: verdict, to: &bytes)
+                bytes.writeWithUnsafeMutableBytes(minimumWritableBytes: splicer.protobufRoom(for: point)) { room in
+                    splicer.writeProtobuf(point, verdict: verdict, to: room)
+                } > 0
             }
         case .jsonLines:
+            var line: [UInt8] = []
             return ChunkBuilder.encode(batch, bytesMax: bytesMax) { point, verdict, bytes in
-                splicer.appendJSONLine(point, verdict: verdict, to: &bytes)
+                line.removeAll(keepingCapacity: true)
+                guard splicer.appendJSONLine(point, verdict: verdict, to: &line) else { return false }
+                bytes.writeBytes(line)
+                return true
             }
         case .otlp(let fields):
             var encoder = OTLPEncoder(rules: rules, fields: fields)

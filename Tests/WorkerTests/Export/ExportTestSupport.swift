@@ -18,16 +18,16 @@ struct MarkingEncoder: SpanEncoder {
         return ChunkBuilder.encode(batch, bytesMax: bytesMax) { point, verdict, bytes in
             guard verdict.spanID.bits != MarkingEncoder.unreadable else { return false }
             if format == .jsonLines {
-                bytes += Array("{\"id\":\(verdict.spanID.bits)}\n".utf8)
+                bytes.writeString("{\"id\":\(verdict.spanID.bits)}\n")
             } else {
-                bytes.append(0x0A)
+                bytes.writeInteger(0x0A as UInt8)
                 var length = point.count
                 while length >= 0x80 {
-                    bytes.append(UInt8(length & 0x7F) | 0x80)
+                    bytes.writeInteger(UInt8(length & 0x7F) | 0x80)
                     length >>= 7
                 }
-                bytes.append(UInt8(length))
-                bytes += point
+                bytes.writeInteger(UInt8(length))
+                bytes.writeBytes(point)
             }
             return true
         }
@@ -113,6 +113,7 @@ func makeBatch(
     pointBytes: Int = 40, time: UInt64 = threeOClock
 ) -> ExportBatch {
     var points: [UInt8] = []
+    var places: [Range<Int>] = []
     var spans: [ExportSpan] = []
     var runs: [PartitionCount] = []
     let list = Array(ids)
@@ -123,9 +124,10 @@ func makeBatch(
             let start = points.count
             withUnsafeBytes(of: id.littleEndian) { points += $0 }
             points += [UInt8](repeating: 0x61, count: max(0, pointBytes - 8))
+            places.append(start..<points.count)
             spans.append(
                 ExportSpan(
-                    offset: UInt32(start), length: UInt32(points.count - start),
+                    point: places.count - 1,
                     address: RowAddress(router: RouterOrdinal(0), position: LogPosition(block), row: UInt32(id)),
                     verdict: SpanVerdict(
                         flags: .keep, evidence: .net, spanID: SpanID(id), parentID: .none,
@@ -134,8 +136,8 @@ func makeBatch(
         if to > from { runs.append(PartitionCount(partition: PartitionID(partition), spans: to - from)) }
     }
     return ExportBatch(
-        block: VerdictBlockID(block), endsBlock: ends, epoch: Epoch(epoch), epochTime: time, points: points,
-        spans: spans, partitions: runs)
+        block: VerdictBlockID(block), endsBlock: ends, epoch: Epoch(epoch), epochTime: time,
+        points: points.withUnsafeBytes { PointBuffer($0, points: places) }, spans: spans, partitions: runs)
 }
 
 /// The ids in a body of `MarkingEncoder`.

@@ -30,10 +30,19 @@ final class MiniServer: Sendable {
     }
 
     private let state = Mutex(State())
-    private let behaviour: @Sendable (Int) -> Behaviour
+    private let behaviour: @Sendable (Int, Request) -> Behaviour
 
     /// - Parameter behaviour: what to do with the n-th request, from 0.
-    init(_ behaviour: @escaping @Sendable (Int) -> Behaviour) { self.behaviour = behaviour }
+    convenience init(_ behaviour: @escaping @Sendable (Int) -> Behaviour) {
+        self.init(each: { number, _ in behaviour(number) })
+    }
+
+    /// - Parameter behaviour: what to do with a request, by what it asks.
+    static func handling(_ behaviour: @escaping @Sendable (Request) -> Behaviour) -> MiniServer {
+        MiniServer(each: { _, request in behaviour(request) })
+    }
+
+    private init(each behaviour: @escaping @Sendable (Int, Request) -> Behaviour) { self.behaviour = behaviour }
 
     var requests: [Request] { state.withLock { $0.requests } }
     var taken: [Request] { requests.filter(\.isTaken) }
@@ -64,14 +73,14 @@ final class MiniServer: Sendable {
         for child in children { try? await child.close() }
     }
 
-    private func begin() -> Behaviour {
+    private func begin(_ request: Request) -> Behaviour {
         let number = state.withLock { state in
             defer { state.count += 1 }
             state.underWay += 1
             state.underWayMax = max(state.underWayMax, state.underWay)
             return state.count
         }
-        return behaviour(number)
+        return behaviour(number, request)
     }
 
     private func end(_ request: Request) {
@@ -101,7 +110,7 @@ final class MiniServer: Sendable {
         private func answer(_ context: ChannelHandlerContext) {
             guard let head else { return }
             var request = Request(uri: head.uri, headers: head.headers, body: body, isTaken: false)
-            switch server.begin() {
+            switch server.begin(request) {
             case .answer(let status, let headers, let text):
                 request.isTaken = (200..<300).contains(status)
                 server.end(request)

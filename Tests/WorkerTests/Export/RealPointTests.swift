@@ -20,17 +20,20 @@ import Testing
             let body = [UInt8](try Data(contentsOf: folder.appendingPathComponent(name)))
             var facts = FactsBatch()
             try body.withUnsafeBytes { try PointWalker(rules: IngestRules()).decode($0, scope: 7, into: &facts) }
-            let spans = facts.rows.map { row in
+            let spans = facts.rows.enumerated().map { place, row in
                 ExportSpan(
-                    offset: row.payloadOffset, length: row.payloadLength,
+                    point: place,
                     address: RowAddress(router: RouterOrdinal(0), position: LogPosition(UInt64(index)), row: 0),
                     verdict: SpanVerdict(
                         flags: .keep, evidence: .none, spanID: row.facts.computedID, parentID: .none,
                         ebpfTraceID: TraceID(high: 1, low: 2), traceID: TraceID(high: 1, low: 2)))
             }
+            let places = facts.rows.map { Int($0.payloadOffset)..<Int($0.payloadOffset + $0.payloadLength) }
+            let points = body.withUnsafeBytes { PointBuffer($0, points: places) }
             return ExportBatch(
                 block: VerdictBlockID(UInt64(index) + 1), endsBlock: true, epoch: Epoch(1), epochTime: threeOClock,
-                points: body, spans: spans, partitions: [PartitionCount(partition: PartitionID(0), spans: spans.count)])
+                points: points, spans: spans,
+                partitions: [PartitionCount(partition: PartitionID(0), spans: spans.count)])
         }
     }
 
@@ -40,12 +43,8 @@ import Testing
         var expected: [UInt8] = []
         var splicer = PointSplicer(rules: encoder.rules)
         for batch in batches {
-            batch.points.withUnsafeBytes { points in
-                for span in batch.spans {
-                    let end = Int(span.offset + span.length)
-                    let point = UnsafeRawBufferPointer(rebasing: points[Int(span.offset)..<end])
-                    #expect(splicer.appendProtobuf(point, verdict: span.verdict, to: &expected))
-                }
+            for span in batch.spans {
+                #expect(splicer.appendProtobuf(batch.points[span.point], verdict: span.verdict, to: &expected))
             }
         }
         let server = MiniServer { _ in .answer(200) }

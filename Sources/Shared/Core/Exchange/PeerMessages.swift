@@ -51,18 +51,18 @@ public struct WorkerWelcome: Codable, Sendable, Equatable {
     public var acknowledgedVerdicts: UInt64
     /// The newest epoch whose duplicates the router has already counted; nil: none.
     public var reportedEpoch: UInt64?
-    /// The first epoch that this run of the router counts itself; what is older the worker reports as taken over.
-    /// 0 when that is done.
-    public var firstOwnEpoch: UInt64
-    /// End of the facts log when this run of the router began.
-    public var firstOwnPosition: UInt64
+    /// Epochs whose spans an earlier run of the router has given up: whatever verdict they get now does not count.
+    public var settled: [LostEpochs]
     /// A replay: files are written as parts to be joined, and need not survive a power cut.
     public var isReplay: Bool
+    /// A row has its verdict at the latest when the watermark is so many epochs behind its own; what has none then
+    /// never gets one. Nil: only at the end (a replay without `--timed`).
+    public var verdictEpochs: UInt64?
 
     public init(
         dataDirectory: String, logIdentity: String, router: UInt16, firstPartition: UInt16, endPartition: UInt16,
         epochNanoseconds: Int, lateWindowEpochs: UInt64?, acknowledgedVerdicts: UInt64, reportedEpoch: UInt64?,
-        firstOwnEpoch: UInt64, firstOwnPosition: UInt64, isReplay: Bool
+        settled: [LostEpochs], isReplay: Bool, verdictEpochs: UInt64?
     ) {
         self.dataDirectory = dataDirectory
         self.logIdentity = logIdentity
@@ -73,9 +73,9 @@ public struct WorkerWelcome: Codable, Sendable, Equatable {
         self.lateWindowEpochs = lateWindowEpochs
         self.acknowledgedVerdicts = acknowledgedVerdicts
         self.reportedEpoch = reportedEpoch
-        self.firstOwnEpoch = firstOwnEpoch
-        self.firstOwnPosition = firstOwnPosition
+        self.settled = settled
         self.isReplay = isReplay
+        self.verdictEpochs = verdictEpochs
     }
 }
 
@@ -85,11 +85,47 @@ public struct PeerEnds: Codable, Sendable, Equatable {
     public var verdicts: UInt64
     /// Nothing follows: the end of a replay. Targets finish what they hold.
     public var areFinal: Bool
+    /// The merge's watermark when the verdict log ended at `verdicts`.
+    public var watermark: UInt64
+    /// What the merge had to leave out, oldest first; grows while the router runs.
+    public var lost: [LostEpochs]
 
-    public init(facts: UInt64, verdicts: UInt64, areFinal: Bool = false) {
+    public init(
+        facts: UInt64, verdicts: UInt64, areFinal: Bool = false, watermark: UInt64 = 0, lost: [LostEpochs] = []
+    ) {
         self.facts = facts
         self.verdicts = verdicts
         self.areFinal = areFinal
+        self.watermark = watermark
+        self.lost = lost
+    }
+}
+
+/// Epochs in which some spans of some partitions can never end as they should, and why.
+///
+/// Which spans these are is often unknown: what names them is what was lost. So the epochs are settled as a whole, once
+/// all others of their spans have ended: what is held then is dropped under the reason.
+public struct LostEpochs: Codable, Sendable, Equatable {
+    /// The first and the last epoch.
+    public var from: UInt64
+    public var to: UInt64
+    /// The first partition, and the one behind the last.
+    public var firstPartition: UInt16
+    public var endPartition: UInt16
+    /// One of `DropReason`.
+    public var reason: String
+
+    public init(from: UInt64, to: UInt64, firstPartition: UInt16, endPartition: UInt16, reason: String) {
+        self.from = from
+        self.to = to
+        self.firstPartition = firstPartition
+        self.endPartition = endPartition
+        self.reason = reason
+    }
+
+    /// Whether a slice is one of these.
+    public func contains(epoch: UInt64, partition: UInt16) -> Bool {
+        from <= epoch && epoch <= to && firstPartition <= partition && partition < endPartition
     }
 }
 
@@ -100,7 +136,7 @@ public struct WorkerReport: Codable, Sendable, Equatable {
         public var epoch: UInt64
         /// Nil: for every target (duplicates, sampled spans).
         public var target: String?
-        /// Nil with a target: exported. Nil without: taken over from an earlier run of the router.
+        /// Nil: exported.
         public var reason: String?
         /// Partition, spans, partition, spans …
         public var counts: [UInt64]
@@ -119,28 +155,28 @@ public struct WorkerReport: Codable, Sendable, Equatable {
     public var number: UInt64
     /// Every epoch up to this one has been read and its duplicates are in a report.
     public var readEpoch: UInt64?
-    /// What earlier runs of the router left is in this report or one before.
-    public var hasTakenOver: Bool
     /// Everything the worker owns below this position of the facts log has ended, and the payload position there.
     public var lowWater: UInt64
     public var lowWaterPayload: UInt64
     /// Every block of the verdict log below this position has ended in every target.
     public var acknowledgedVerdicts: UInt64
     public var lines: [Line]
+    /// Nothing more will be told of these epochs: what is held of them after this report's lines is lost.
+    public var settled: [LostEpochs]
 
     public init(
-        ordinal: UInt16, pid: Int32, number: UInt64, readEpoch: UInt64?, hasTakenOver: Bool, lowWater: UInt64,
-        lowWaterPayload: UInt64, acknowledgedVerdicts: UInt64, lines: [Line]
+        ordinal: UInt16, pid: Int32, number: UInt64, readEpoch: UInt64?, lowWater: UInt64, lowWaterPayload: UInt64,
+        acknowledgedVerdicts: UInt64, lines: [Line], settled: [LostEpochs] = []
     ) {
         self.ordinal = ordinal
         self.pid = pid
         self.number = number
         self.readEpoch = readEpoch
-        self.hasTakenOver = hasTakenOver
         self.lowWater = lowWater
         self.lowWaterPayload = lowWaterPayload
         self.acknowledgedVerdicts = acknowledgedVerdicts
         self.lines = lines
+        self.settled = settled
     }
 }
 
@@ -152,6 +188,26 @@ public enum DropReason {
     public static let duplicate = "duplicate"
     /// The payload could not be read any more.
     public static let unreadablePayload = "unreadable_payload"
+    /// The facts could not be read any more: a damaged part of the facts log.
+    public static let unreadableFacts = "unreadable_facts"
+    /// The verdict could not be read any more: a damaged part of the verdict log.
+    public static let unreadableVerdict = "unreadable_verdict"
+    /// The merge refused the partial graph that told of the span: torn, or another one covers the same.
+    public static let refusedGraph = "refused_graph"
+    /// The span had ended before the target was configured.
+    public static let beforeTarget = "before_target"
+    /// The merge gave no verdict within the time in which every span gets one, for no known reason.
+    public static let noVerdict = "no_verdict"
+
+    /// The stage that drops spans for a reason (`spans_dropped_total{stage}`).
+    public static func stage(of reason: String) -> String {
+        switch reason {
+        case unreadableFacts, unreadableVerdict: "log"
+        case duplicate: "pair"
+        case sampled, refusedGraph, noVerdict: "merge"
+        default: "export"
+        }
+    }
 }
 
 /// Which worker owns which partitions: worker of p = p · workers / partitions, so each owns a run of them.

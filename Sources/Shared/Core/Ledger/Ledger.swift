@@ -89,6 +89,8 @@ public struct Ledger: Sendable, Equatable {
     var targetNames = [""]
     var reasonNames = [""]
     var open: [Slice: Account] = [:]
+    /// The account holders; nil: every target that was named.
+    private var holders: [Name]?
     /// All that was ever counted in slices that are folded.
     var folded = Account()
     /// Violations that were found when their slice was folded.
@@ -116,8 +118,8 @@ public struct Ledger: Sendable, Equatable {
         return Name(number: UInt16(names.count - 1))
     }
 
-    /// The targets, in the order in which they were named.
-    public var targets: [Name] { (1..<max(1, targetNames.count)).map { Name(number: UInt16($0)) } }
+    /// The targets that hold accounts.
+    public var targets: [Name] { holders ?? (1..<max(1, targetNames.count)).map { Name(number: UInt16($0)) } }
 
     // MARK: Counting
 
@@ -139,12 +141,43 @@ public struct Ledger: Sendable, Equatable {
         open[slice, default: Account()].add(Column(target: target, reason: reason), count)
     }
 
-    /// Drops all that is still held for a target that is no longer configured, and closes its account.
-    public mutating func retire(_ target: Name, reason: Name) {
+    /// Makes some targets the only account holders, as after a change of the configuration.
+    ///
+    /// What removed targets got stays in the totals. What had ended before a target was added is dropped for it under
+    /// `reason`: it is not exported again. Fails with `.limit`. O(open slices).
+    public mutating func retarget(to names: [String], reason: String) throws(Failure) {
+        let old = targets
+        var new: [Name] = []
+        for name in names { new.append(try target(name)) }
+        holders = new
+        let before = try self.reason(reason)
         for (slice, account) in open {
-            let resolved = account.resolved(for: target)
-            if resolved < account.accepted { drop(slice, for: target, reason: reason, account.accepted - resolved) }
+            let ended = old.map { account.resolved(for: $0) - account.resolved(for: .everyTarget) }.max() ?? 0
+            for target in new where !old.contains(target) { drop(slice, for: target, reason: before, ended) }
+            let isGone = { (column: Column) in column.target != .everyTarget && !new.contains(column.target) }
+            for entry in account.resolved where isGone(entry.column) { folded.add(entry.column, entry.count) }
+            open[slice]?.resolved.removeAll { isGone($0.column) }
         }
+    }
+
+    /// Drops all that is still held of some slices, for every account holder; returns how many spans, for the holder
+    /// that had most. O(open slices).
+    @discardableResult
+    public mutating func settle(where isLost: (Slice) -> Bool, reason: Name) -> UInt64 {
+        var dropped: UInt64 = 0
+        for (slice, account) in open where isLost(slice) {
+            let held = accountHolders.map { holder -> (holder: Name, spans: UInt64) in
+                let resolved = account.resolved(for: holder)
+                return (holder, account.accepted > resolved ? account.accepted - resolved : 0)
+            }
+            let common = held.map(\.spans).min() ?? 0
+            drop(slice, reason: reason, common)
+            for (holder, spans) in held where spans > common {
+                drop(slice, for: holder, reason: reason, spans - common)
+            }
+            dropped.add(held.map(\.spans).max() ?? 0)
+        }
+        return dropped
     }
 
     // MARK: Asking
@@ -181,6 +214,9 @@ public struct Ledger: Sendable, Equatable {
             }
     }
 
+    /// The newest epoch with a slice that is not folded. O(open slices).
+    public var newestOpenEpoch: Epoch? { open.keys.lazy.map(\.epoch).max() }
+
     /// How many slices are not folded.
     public var openSlices: Int { open.count }
 
@@ -189,7 +225,7 @@ public struct Ledger: Sendable, Equatable {
         open.keys.sorted().flatMap { slice in open[slice].map { violations(slice, $0) } ?? [] }
     }
 
-    private var accountHolders: [Name] { targetNames.count == 1 ? [.everyTarget] : targets }
+    private var accountHolders: [Name] { targets.isEmpty ? [.everyTarget] : targets }
 
     private func violations(_ slice: Slice, _ account: Account) -> [Violation] {
         accountHolders.compactMap { target in

@@ -1,15 +1,17 @@
 import Glibc
+import Linking
 
 /// The folders of one router's `data_dir`, and the lock that keeps two owners apart.
 ///
 /// ```
 ///   <data_dir>/            0700
 ///     lock                 the pid of the owner; locked as long as it runs
+///     worker-<K>.lock      the pid of worker K; locked as long as it runs
 ///     listeners.json       the addresses that are bound
 ///     span-log/facts/      facts and marks
 ///     span-log/payload/    bodies as received
 ///     verdict-log/         verdicts
-///     ledger/              snapshots of the ledger
+///     ledger/snapshot      the ledger and the positions it counts
 ///     store/               finished traces, for the console
 /// ```
 public struct DataDirectory: Sendable {
@@ -59,8 +61,12 @@ public struct DataDirectory: Sendable {
     public var verdictLog: String { path + "/verdict-log" }
     /// Folder of the trace store.
     public var store: String { path + "/store" }
-    /// Folder of the ledger's snapshots.
+    /// Folder of the ledger's snapshot.
     public var ledger: String { path + "/ledger" }
+    /// File with the ledger and the positions it counts.
+    public var ledgerSnapshot: String { ledger + "/snapshot" }
+    /// File that worker `ordinal` holds locked as long as it may write to its targets.
+    public func workerLock(_ ordinal: WorkerOrdinal) -> String { path + "/worker-\(ordinal).lock" }
     /// File with the addresses that are bound.
     public var listeners: String { path + "/listeners.json" }
 

@@ -3,7 +3,7 @@ import Linking
 /// The facts of one commit as they lie in the log: rows sorted by partition, decoded only where they are asked for.
 ///
 /// A value of this type is checked: every offset and index in it lies within its bounds.
-public struct FactsBlock: Sendable {
+public struct FactsBlock: @unchecked Sendable {
     /// What a commit says of itself.
     public struct Header: Hashable, Sendable {
         /// Place of the facts record; what `RowAddress` names.
@@ -27,12 +27,13 @@ public struct FactsBlock: Sendable {
     public let header: Header
     /// The partitions that occur, ascending, with their rows.
     public let partitions: [PartitionRange]
+    /// What the rows lie in; nobody writes into it as long as the block holds it.
     private let memory: RawBytes
-    private let firstRow: Int
-    private let firstApplication: Int
+    private let firstRow: UnsafeRawPointer
+    private let firstApplication: UnsafeRawPointer
 
-    /// Checks and copies the body of a commit record. Fails with `.corrupt`. O(rows).
-    init(_ body: UnsafeRawBufferPointer, at position: UInt64) throws(Failure) {
+    /// Checks the body of a commit record, which lies in `memory`. Fails with `.corrupt`. O(rows).
+    init(_ body: UnsafeRawBufferPointer, at position: UInt64, in memory: RawBytes) throws(Failure) {
         func require(_ holds: Bool, _ what: StaticString) throws(Failure) {
             if !holds { throw Failure(.corrupt, "the facts block at \(position) has \(what); it is passed over") }
         }
@@ -50,7 +51,7 @@ public struct FactsBlock: Sendable {
         try require(
             header.payloadPosition <= SegmentHeader.largestBase && header.payloadLength <= Int32.max,
             "no sound payload")
-        firstRow = FactsLayout.header + entries * FactsLayout.entry
+        firstRow = start + FactsLayout.header + entries * FactsLayout.entry
         firstApplication = firstRow + Int(rows) * FactsLayout.row
         var partitions: [PartitionRange] = []
         partitions.reserveCapacity(entries)
@@ -68,8 +69,8 @@ public struct FactsBlock: Sendable {
         try require(next == rows, "rows of no partition")
         self.partitions = partitions
         try require(
-            Self.rowsAreSound(start + firstRow, partitions, header, UInt32(applications)), "a row that points outside")
-        memory = RawBytes(copying: body)
+            Self.rowsAreSound(firstRow, partitions, header, UInt32(applications)), "a row that points outside")
+        self.memory = memory
     }
 
     private static func rowsAreSound(
@@ -106,20 +107,41 @@ public struct FactsBlock: Sendable {
     /// The row with an index that is smaller than `rowCount`. O(1).
     public func row(at index: UInt32) -> FactsRow {
         precondition(index < header.rowCount, "row \(index) of a facts block of \(header.rowCount)")
-        let start = UnsafeRawPointer(memory.start)
-        return FactsLayout.row(
-            at: start + firstRow + Int(index) * FactsLayout.row, applications: start + firstApplication)
+        return withExtendedLifetime(memory) {
+            FactsLayout.row(at: firstRow + Int(index) * FactsLayout.row, applications: firstApplication)
+        }
+    }
+
+    /// What a row is looked up by in tables; for those who prefetch.
+    public struct Keys {
+        /// The id that the row carries.
+        public var id: SpanID
+        /// What the encoder of partial graphs looks a span up by.
+        public var encoder: PartialGraphEncoder.Keys
+    }
+
+    /// The keys of the row with an index that is smaller than `rowCount`. O(1).
+    public func keys(at index: UInt32) -> Keys {
+        precondition(index < header.rowCount, "row \(index) of a facts block of \(header.rowCount)")
+        return withExtendedLifetime(memory) {
+            let row = firstRow + Int(index) * FactsLayout.row
+            let encoder = PartialGraphEncoder.Keys(
+                requestSequence: row.little(0), responseSequence: row.little(8), threadKey: row.little(16),
+                scope: row.little(24), processID: row.little(32), threadID: row.little(40))
+            return Keys(id: SpanID(row.little(80)), encoder: encoder)
+        }
     }
 
     /// Hands out the rows of a range in their order. O(rows).
     @inline(__always)
     public func forEachRow(_ rows: Range<UInt32>, _ body: (UInt32, FactsRow) -> Void) {
         precondition(rows.upperBound <= header.rowCount, "rows \(rows) of a facts block of \(header.rowCount)")
-        let start = UnsafeRawPointer(memory.start)
-        var place = start + firstRow + Int(rows.lowerBound) * FactsLayout.row
-        for index in rows {
-            body(index, FactsLayout.row(at: place, applications: start + firstApplication))
-            place += FactsLayout.row
+        withExtendedLifetime(memory) {
+            var place = firstRow + Int(rows.lowerBound) * FactsLayout.row
+            for index in rows {
+                body(index, FactsLayout.row(at: place, applications: firstApplication))
+                place += FactsLayout.row
+            }
         }
     }
 

@@ -49,6 +49,12 @@ public final class RecordLogReader {
     /// A reader of the log in a folder, which need not be there yet.
     public init(disk: any Disk, folder: String) { log = SegmentedLogReader(disk: disk, folder: folder) }
 
+    /// Whether a position was trimmed, rather than damaged.
+    public func isTrimmed(_ position: UInt64) throws(Failure) -> Bool { try log.isTrimmed(position) }
+
+    /// Path of the file that holds a position, for messages.
+    public func path(at position: UInt64) -> String { log.path(at: position) }
+
     /// The entry at a position (0 to begin with) and the position of the next one; nil at the end for now.
     ///
     /// - Parameter end: the end that the writer told; nothing beyond it is read.

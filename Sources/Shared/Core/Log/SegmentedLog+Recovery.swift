@@ -75,8 +75,8 @@ extension SegmentedLog {
         try file.synchronize()
         let window = SegmentWindow(base: base, file: file)
         end = base
-        while end < next, case .record(let header, let body) = try window.content(at: end, limit: next) {
-            visit(LogRecordView(header, body))
+        while end < next, case .record(let header, let body, let memory) = try window.content(at: end, limit: next) {
+            visit(LogRecordView(header, body, in: memory))
             recovery.checkedRecords += 1
             end = header.next
         }
@@ -122,7 +122,7 @@ extension SegmentedLog {
                 if word != 0 {
                     rest.usedEnd = max(rest.usedEnd, at + 8)
                     if UInt32(truncatingIfNeeded: word) == RecordHeader.magic, at >= rest.lastRecordEnd ?? start,
-                        case .record(let header, _) = try window.content(at: at)
+                        case .record(let header, _, _) = try window.content(at: at)
                     {
                         rest.lastRecordEnd = header.next
                         rest.records += 1

@@ -207,10 +207,13 @@ public struct LogRecordView {
     public var position: UInt64
     /// Where the next record begins.
     public var next: UInt64
-    /// Valid only during the call that gave it, or until the next one.
+    /// Valid as long as the view, or a copy of it, is in use.
     public var body: UnsafeRawBufferPointer
+    /// What the body lies in.
+    let memory: RawBytes
 
-    init(_ header: RecordHeader, _ body: UnsafeRawBufferPointer) {
+    init(_ header: RecordHeader, _ body: UnsafeRawBufferPointer, in memory: RawBytes) {
+        self.memory = memory
         kind = header.kind
         version = header.version
         position = header.position

@@ -4,7 +4,7 @@
 public final class SegmentedLogReader {
     /// What lies at a position.
     public enum Step {
-        /// A checked record; its body is valid until the next call.
+        /// A checked record.
         case record(LogRecordView)
         /// Nothing can be read before this position: trimmed, or damaged.
         case gap(to: UInt64)
@@ -29,7 +29,8 @@ public final class SegmentedLogReader {
     ///
     /// - Parameter end: the end that the writer told, at a border of records; nothing is read beyond it, and what
     ///   cannot be read before it is a gap. Without it, a bad last record counts as one that is being written.
-    public func step(at position: UInt64, end: UInt64? = nil) throws(Failure) -> Step {
+    /// - Parameter readsAhead: false for a lone record, behind which none is asked for.
+    public func step(at position: UInt64, end: UInt64? = nil, readsAhead: Bool = true) throws(Failure) -> Step {
         if let end, position >= end { return .end }
         guard position <= SegmentHeader.largestBase else { return .end }
         // A segment may be rolled or trimmed between two looks: each round is a fresh look.
@@ -43,8 +44,9 @@ public final class SegmentedLogReader {
             let index = lastIndex(atOrBelow: position)
             guard let window = try window(for: bases[index]) else { continue }
             let next: UInt64? = index + 1 < bases.count ? bases[index + 1] : nil
-            if case .record(let header, let body) = try window.content(at: position, limit: end ?? .max) {
-                return .record(LogRecordView(header, body))
+            let content = try window.content(at: position, limit: end ?? .max, readsAhead: readsAhead)
+            if case .record(let header, let body, let memory) = content {
+                return .record(LogRecordView(header, body, in: memory))
             }
             window.forget()
             if round == 0 { continue }
@@ -75,6 +77,18 @@ public final class SegmentedLogReader {
     /// Closes the files of segments that were trimmed, so that their room on the disk is free.
     public func closeTrimmed() throws(Failure) {
         if window != nil || !files.isEmpty { try refresh() }
+    }
+
+    /// Whether a position was trimmed: nothing of it, or before it, is kept on purpose. O(segments).
+    public func isTrimmed(_ position: UInt64) throws(Failure) -> Bool {
+        try refresh()
+        return bases.first.map { position < $0 } ?? false
+    }
+
+    /// Path of the segment file that holds a position, for messages; the folder when there is none.
+    public func path(at position: UInt64) -> String {
+        guard let first = bases.first, position >= first else { return folder }
+        return folder + "/" + SegmentHeader.name(bases[lastIndex(atOrBelow: position)])
     }
 
     private func refresh() throws(Failure) {

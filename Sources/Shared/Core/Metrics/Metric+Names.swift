@@ -40,13 +40,20 @@ public enum Metric {
         "log_sync_seconds", .histogram, unit: .seconds, buckets: latencyBuckets,
         "Time of one fdatasync of the span log.")
     public static let logBytes = MetricDefinition("log_bytes", .gauge, unit: .bytes, "Bytes that the span log holds.")
+    public static let logLag = MetricDefinition(
+        "log_lag_seconds", .gauge, unit: .seconds, labels: ["partition"],
+        "Age of the newest facts that the partition's owner has read while there are newer ones, else 0.")
+    public static let clockSkew = MetricDefinition(
+        "router_clock_skew_seconds", .gauge, unit: .seconds,
+        "How far the log's time is ahead of the router's clock: above 0 when the clock was set back.")
 
     // Ledger
     public static let spansDropped = MetricDefinition(
         "spans_dropped_total", .counter, labels: ["stage", "reason"],
-        "Spans not exported, by stage and reason (sampled and duplicate included).")
+        "Spans not exported, by stage and reason (sampled and duplicate included); by the ledger, each span once.")
     public static let spansExported = MetricDefinition(
-        "spans_exported_total", .counter, labels: ["target"], "Spans that the target acknowledged.")
+        "spans_exported_total", .counter, labels: ["target"],
+        "Spans that the target acknowledged; by the ledger, each span once.")
     public static let spansHeld = MetricDefinition(
         "spans_held", .gauge, "Accepted spans that are neither exported nor dropped yet.")
     public static let duplicateSpans = MetricDefinition(
@@ -72,7 +79,15 @@ public enum Metric {
     public static let mergeSeconds = MetricDefinition(
         "merge_seconds", .histogram, unit: .seconds, buckets: latencyBuckets, "Time of one final merge step.")
 
+    public static let verdictLatency = MetricDefinition(
+        "verdict_latency_seconds", .histogram, unit: .seconds, buckets: ageBuckets,
+        "Time from a span's append to the log until its owner reads its verdict.")
+
     // Export
+    public static let exportSpans = MetricDefinition(
+        "export_spans_total", .counter, labels: ["target", "outcome"],
+        "Spans that ended in the target in this worker process, exported or by reason; those that a restarted worker "
+            + "hands over again count again (spans_exported_total counts each once).")
     public static let exportQueueBytes = MetricDefinition(
         "export_queue_bytes", .gauge, unit: .bytes, labels: ["target"], "Bytes that wait for the target.")
 
@@ -120,8 +135,10 @@ public enum Metric {
     public static let all: [MetricDefinition] = [
         httpRequests, connections, connectionsRefused, bodies, bodyBytes, agentErrors, spansAccepted,
         spansPassedThrough, ingestQueueBytes, ingestWait, commits, commitSpans, commitFailures, logSync, logBytes,
+        logLag, clockSkew,
         spansDropped, spansExported, spansHeld, duplicateSpans, spanIDConflicts, edges, edgesRefused,
-        openSpans, traces, lateSpans, partialGraphBytes, mergeSeconds, exportQueueBytes, exportRetries,
+        openSpans, traces, lateSpans, partialGraphBytes, mergeSeconds, verdictLatency,
+        exportSpans, exportQueueBytes, exportRetries,
         exportRequests, beyondDataUsage,
         storeSpans, storeRefused, storeExpired, storeBytes, storeSegments, storeWriteSeconds,
         stageCPU,
@@ -133,6 +150,10 @@ public enum Metric {
         100_000, 300_000, 1_000_000, 3_000_000, 10_000_000, 30_000_000, 100_000_000, 300_000_000, 1_000_000_000,
         3_000_000_000, 10_000_000_000,
     ]
+    /// 1 s to 10 min.
+    static let ageBuckets: [UInt64] = [1, 2, 5, 10, 15, 20, 25, 30, 45, 60, 90, 120, 180, 300, 600].map {
+        $0 * 1_000_000_000
+    }
     /// 1 to 262,144 things.
     static let countBuckets: [UInt64] = [1, 16, 64, 256, 1_024, 4_096, 16_384, 65_536, 262_144]
 }

@@ -50,12 +50,15 @@ public final class Histogram: Sendable {
     }
 
     /// Records one value, in steps (nanoseconds where the unit is seconds); a negative one counts as 0.
-    public func record(_ value: Int) {
+    ///
+    /// - Parameter times: how many things have the value.
+    public func record(_ value: Int, times: Int = 1) {
+        guard times > 0 else { return }
         let steps = UInt64(max(0, value))
         var index = 0
         while index < bounds.count, bounds[index] < steps { index &+= 1 }
-        cells[index].wrappingAdd(1, ordering: .relaxed)
-        cells[bounds.count + 1].wrappingAdd(steps, ordering: .relaxed)
+        cells[index].wrappingAdd(UInt64(times), ordering: .relaxed)
+        cells[bounds.count + 1].wrappingAdd(steps &* UInt64(times), ordering: .relaxed)
     }
 
     /// Count of each bucket (not cumulative, the last is the rest) and the sum of the values in steps.

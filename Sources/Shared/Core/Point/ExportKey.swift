@@ -71,6 +71,7 @@ enum ExportKey: UInt8, CaseIterable {
 
     /// The field with this key, or nil. About a dozen instructions.
     @inline(__always) static func match(_ base: UnsafeRawPointer, _ start: Int, _ length: Int) -> ExportKey? {
+        // Up to eight bytes: one word tells.
         switch length {
         case 4:
             let word = KeyBytes.halves(base, start, 4)
@@ -85,6 +86,15 @@ enum ExportKey: UInt8, CaseIterable {
             let word = KeyBytes.eight(base, start)
             if word == 0x6469_5f65_6361_7274 { return .traceID }
             return nil
+        default: return longMatch(base, start, length)
+        }
+    }
+
+    /// A key of nine to sixteen bytes: two words that overlap.
+    @inline(__always) private static func longMatch(
+        _ base: UnsafeRawPointer, _ start: Int, _ length: Int
+    ) -> ExportKey? {
+        switch length {
         case 9:
             let word = KeyBytes.eight(base, start)
             if word == 0x695f_746e_6572_6170, KeyBytes.eight(base, start &+ 1) == 0x6469_5f74_6e65_7261 {

@@ -18,6 +18,8 @@ public struct ExportRules: Hashable, Sendable {
     public let globalTags: [GlobalTag]
     /// Bit n: a global tag has a name of n bytes (63 stands for all longer ones).
     let globalTagLengths: UInt64
+    /// Bytes of all global tags as protobuf.
+    let globalTagBytes: Int
 
     /// One global tag, encoded once.
     public struct GlobalTag: Hashable, Sendable {
@@ -50,6 +52,7 @@ public struct ExportRules: Hashable, Sendable {
         }
         self.globalTags = globalTags.map(Self.encode)
         globalTagLengths = self.globalTags.reduce(0) { $0 | KeyLengths.bit($1.key.count) }
+        globalTagBytes = self.globalTags.reduce(0) { $0 + $1.protobuf.count }
     }
 
     private static func encode(_ tag: (name: String, value: String)) -> GlobalTag {

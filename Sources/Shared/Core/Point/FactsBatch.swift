@@ -39,7 +39,8 @@ public struct ReasonCounts<Reason: CaseIterable & Hashable & Sendable>: Hashable
 
     /// Every reason that occurred, in the order of declaration.
     public var entries: [(reason: Reason, count: Int)] {
-        Reason.allCases.compactMap { reason in counts[reason].map { (reason, $0) } }
+        guard !counts.isEmpty else { return [] }
+        return Reason.allCases.compactMap { reason in counts[reason].map { (reason, $0) } }
     }
 }
 

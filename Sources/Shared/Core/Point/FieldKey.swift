@@ -90,6 +90,7 @@ enum FieldKey: UInt8, CaseIterable {
 
     /// The field with this key, or nil. About a dozen instructions.
     @inline(__always) static func match(_ base: UnsafeRawPointer, _ start: Int, _ length: Int) -> FieldKey? {
+        // Up to eight bytes: one word tells.
         switch length {
         case 3:
             let word = KeyBytes.three(base, start)
@@ -124,6 +125,15 @@ enum FieldKey: UInt8, CaseIterable {
             if word == 0x7472_6f70_5f74_7364 { return .destinationPort }
             if word == 0x6e6f_6974_6172_7564 { return .duration }
             return nil
+        default: return longMatch(base, start, length)
+        }
+    }
+
+    /// A key of nine to sixteen bytes: two words that overlap.
+    @inline(__always) private static func longMatch(
+        _ base: UnsafeRawPointer, _ start: Int, _ length: Int
+    ) -> FieldKey? {
+        switch length {
         case 9:
             let word = KeyBytes.eight(base, start)
             if word == 0x6f69_7463_6572_6964, KeyBytes.eight(base, start &+ 1) == 0x6e6f_6974_6365_7269 {

@@ -18,26 +18,46 @@ public struct PointSplicer {
     public mutating func appendProtobuf(
         _ point: UnsafeRawBufferPointer, verdict: SpanVerdict, to output: inout [UInt8]
     ) -> Bool {
-        guard let base = point.baseAddress else { return false }
+        withUnsafeTemporaryAllocation(byteCount: protobufRoom(for: point), alignment: 8) { room in
+            let count = writeProtobuf(point, verdict: verdict, to: room)
+            output.append(contentsOf: UnsafeRawBufferPointer(rebasing: room[..<count]))
+            return count > 0
+        }
+    }
+
+    /// The bytes of room that `writeProtobuf` needs for a point.
+    public func protobufRoom(for point: UnsafeRawBufferPointer) -> Int {
+        point.count + VerdictText.protobufRoom + rules.globalTagBytes + 11
+    }
+
+    /// Writes what `appendProtobuf` appends to the beginning of `room`, which has at least `protobufRoom` bytes.
+    ///
+    /// - Returns: the bytes written; 0 when the point does not parse.
+    public mutating func writeProtobuf(
+        _ point: UnsafeRawBufferPointer, verdict: SpanVerdict, to room: UnsafeMutableRawBufferPointer
+    ) -> Int {
+        guard let base = point.baseAddress, let start = room.baseAddress else { return 0 }
+        precondition(room.count >= protobufRoom(for: point), "too little room for a point")
         var scan = ExportScan(base: base)
-        guard readKept(&scan, count: point.count) else { return false }
+        guard readKept(&scan, count: point.count) else { return 0 }
         let ids = VerdictText(verdict, scan, rules)
-        let keptBytes = kept.reduce(0) { $0 &+ $1.count }
+        var keptBytes = 0
+        for range in kept { keptBytes &+= range.count }
         return withUnsafeTemporaryAllocation(byteCount: VerdictText.protobufRoom, alignment: 8) { buffer in
-            guard let room = buffer.baseAddress else { return false }
-            var added = ByteWriter(base: room, capacity: buffer.count)
+            guard let text = buffer.baseAddress else { return 0 }
+            var added = ByteWriter(base: text, capacity: buffer.count)
             ids.writeProtobuf(to: &added)
-            let length = keptBytes &+ added.count &+ missingTagBytes(scan)
-            output.append(Wire.point)
-            Wire.appendVarint(UInt64(truncatingIfNeeded: length), to: &output)
-            for range in kept {
-                output.append(contentsOf: UnsafeRawBufferPointer(start: base + range.lowerBound, count: range.count))
-            }
-            output.append(contentsOf: UnsafeRawBufferPointer(start: room, count: added.count))
+            var writer = ByteWriter(base: start, capacity: room.count)
+            writer.write(Wire.point)
+            writer.write(varint: UInt64(truncatingIfNeeded: keptBytes &+ added.count &+ missingTagBytes(scan)))
+            for range in kept { writer.write(base + range.lowerBound, range.count) }
+            writer.write(text, added.count)
             for (index, tag) in rules.globalTags.enumerated() where scan.globalTags & (1 &<< index) == 0 {
-                output.append(contentsOf: tag.protobuf)
+                tag.protobuf.withRawBytes { bytes in
+                    if let start = bytes.baseAddress { writer.write(start, bytes.count) }
+                }
             }
-            return true
+            return writer.count
         }
     }
 

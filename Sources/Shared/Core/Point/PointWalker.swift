@@ -81,20 +81,34 @@ public struct PointWalker: Sendable {
         slots.time = 0
         slots.flow = nil
         if let reason = readFields(range, &slots, &batch) { return reason }
-        var row = FactsRow(
-            facts: SpanFacts(), partition: PartitionID(0), payloadOffset: UInt32(truncatingIfNeeded: range.lowerBound),
-            payloadLength: UInt32(truncatingIfNeeded: range.count))
-        switch slots.fill(&row.facts, scope: scope, strict: rules.strict) {
-        case .linked: break
-        case .dropped(let reason): return reason
+        // Filled where it stays: a row that is made elsewhere and copied waits for its own stores.
+        batch.rows.append(
+            FactsRow(
+                facts: SpanFacts(), partition: PartitionID(0),
+                payloadOffset: UInt32(truncatingIfNeeded: range.lowerBound),
+                payloadLength: UInt32(truncatingIfNeeded: range.count)))
+        switch fill(&batch.rows[batch.rows.count &- 1], range, &slots, scope: scope) {
+        case .linked: return nil
+        case .dropped(let reason):
+            batch.rows.removeLast()
+            return reason
         case .passThrough(let reason):
+            batch.passedThrough[reason] += 1
+            return nil
+        }
+    }
+
+    /// Makes the row of a point whose fields are in the slots.
+    @inline(__always) private func fill(
+        _ row: inout FactsRow, _ range: Range<Int>, _ slots: inout PointSlots, scope: UInt64
+    ) -> PointOutcome {
+        let outcome = slots.fill(&row.facts, scope: scope, strict: rules.strict)
+        if case .passThrough = outcome {
             let hash = StableHash.of(UnsafeRawBufferPointer(start: slots.base + range.lowerBound, count: range.count))
             row.facts.id = SpanID(hash == 0 ? 1 : hash)
-            batch.passedThrough[reason] += 1
         }
         row.partition = partition(of: row.facts, slots)
-        batch.rows.append(row)
-        return nil
+        return outcome
     }
 
     /// Fills the slots from the fields of a point; returns why the point is dropped, or nil.
