@@ -21,6 +21,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
         .package(url: "https://github.com/apple/swift-protobuf", from: "1.39.0"),
+        .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
         .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1"),
         .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
         .package(url: "https://github.com/LebJe/TOMLKit", from: "0.6.0"),
@@ -59,6 +60,7 @@ let package = Package(
                 "SharedNet", "Linking", "Shared", "CZlib", "CZstd",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
+                .product(name: "GRDB", package: "GRDB.swift"),
                 .product(name: "Hummingbird", package: "hummingbird"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "NIOCore", package: "swift-nio"),
@@ -108,7 +110,7 @@ let package = Package(
         .target(name: "ProductSupport", path: "Tests/ProductSupport", swiftSettings: ours),
         .testTarget(name: "ParityTests", dependencies: ["ProductSupport", "Router", "Worker"], swiftSettings: ours),
         .testTarget(
-            name: "IntegrationTests", dependencies: ["ProductSupport", "Shared", "Router", "Worker"],
+            name: "IntegrationTests", dependencies: ["ProductSupport", "Linking", "Shared", "Router", "Worker"],
             swiftSettings: ours),
         .testTarget(
             name: "RouterTests",

@@ -35,6 +35,8 @@ final class RouterCore: Sendable {
     let merge: MergeThread
     let board: PeerBoard
     let accounts: SpanAccounts
+    /// Finished traces, for the console; nil when it is off, or in a replay.
+    let store: TraceStore?
     let logger: Logger
     private let ledgerFile: LedgerFile
     private let trimmer = Mutex(LogTrimmer())
@@ -68,7 +70,8 @@ final class RouterCore: Sendable {
         let (kept, lost) = try ledgerFile.read(map, factsEnd: log.end, verdictsEnd: verdicts.end)
         settledBefore = kept.positions.settled
         board = PeerBoard(workers: Int(map.workers), positions: kept.positions)
-        accounts = try SpanAccounts(kept, targets: TargetSpec.labels(of: settings.output.targets), metrics)
+        accounts = try SpanAccounts(kept, targets: settings.targetLabels, metrics)
+        store = try Self.store(settings, in: directory, metrics, logger)
         let (board, accounts) = (board, accounts)
         board.note(lost: lost)
         board.set(facts: log.end.offset)
@@ -99,6 +102,16 @@ final class RouterCore: Sendable {
         guard !mode.isDriven, let mark = logWriter.progress?.mark else { return 0 }
         let next = Double(mark.number) + 1
         return max(0, next * Double(clock.epochNanoseconds) - Double(clock.wall())) / 1e9
+    }
+
+    private static func store(
+        _ settings: RouterSettings, in directory: DataDirectory, _ metrics: MetricsRegistry, _ logger: Logger
+    ) throws(Failure) -> TraceStore? {
+        guard let store = settings.store else { return nil }
+        return try TraceStore(
+            options: StoreOptions(
+                folder: directory.store, bytesMax: store.bytes, ageNanoseconds: Int(store.age.exactNanoseconds)),
+            metrics: metrics, logger: logger)
     }
 
     /// The rules by which bodies are read.
@@ -182,5 +195,6 @@ final class RouterCore: Sendable {
         logWriter.stop()
         await merge.stop()
         if !mode.isDriven { ledgerFile.write(accounts, now: true) }
+        store?.stop()
     }
 }

@@ -12,6 +12,7 @@ import Linking
 ///     span-log/payload/    bodies as received
 ///     verdict-log/         verdicts
 ///     ledger/snapshot      the ledger and the positions it counts
+///     store/               finished traces, for the console
 /// ```
 public struct DataDirectory: Sendable {
     public let disk: any Disk
@@ -58,6 +59,8 @@ public struct DataDirectory: Sendable {
     public var spanLog: String { path + "/span-log" }
     /// Folder of the verdict log.
     public var verdictLog: String { path + "/verdict-log" }
+    /// Folder of the trace store.
+    public var store: String { path + "/store" }
     /// Folder of the ledger's snapshot.
     public var ledger: String { path + "/ledger" }
     /// File with the ledger and the positions it counts.
