@@ -14,8 +14,8 @@ public struct VerdictBuilder {
         var explicitID: SpanID
     }
 
-    /// The same as it waits for its block: half a cache line, since blocks visit verdicts in the order of the log, which
-    /// is random here.
+    /// The same as it waits for its block: half a cache line, since blocks visit verdicts in the order of the log,
+    /// which is random here.
     private struct Waiting {
         var flags: VerdictFlags
         var evidence: LinkEvidence
