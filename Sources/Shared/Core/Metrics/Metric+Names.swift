@@ -85,6 +85,11 @@ public enum Metric {
         "export_beyond_data_usage", .gauge, labels: ["target"],
         "1 while the receiver says that the paid amount of data is used up.")
 
+    // Query
+    public static let querySeconds = MetricDefinition(
+        "query_seconds", .histogram, unit: .seconds, labels: ["endpoint"], buckets: latencyBuckets,
+        "Time of one question to the console's API, by endpoint.")
+
     // Processes
     public static let stageCPU = MetricDefinition(
         "stage_cpu_seconds_total", .counter, unit: .seconds, labels: ["stage"],
@@ -105,7 +110,7 @@ public enum Metric {
         spansPassedThrough, ingestQueueBytes, ingestWait, commits, commitSpans, commitFailures, logSync, logBytes,
         spansDropped, spansExported, spansHeld, duplicateSpans, spanIDConflicts, edges, edgesRefused,
         openSpans, traces, lateSpans, partialGraphBytes, mergeSeconds, exportQueueBytes, exportRetries,
-        exportRequests, beyondDataUsage, stageCPU,
+        exportRequests, beyondDataUsage, querySeconds, stageCPU,
         workerRestarts, workersRunning, invariantViolations, leader, partitionOwner,
     ]
 
