@@ -9,15 +9,18 @@ import Testing
     /// A span with link facts. Times in milliseconds of the kernel clock; the flow is "source > destination".
     private func span(
         _ id: UInt64, _ parent: UInt64? = nil, in trace: UInt64 = 1, incoming: Bool, entry: Bool? = nil,
-        evidence: LinkEvidence = .none, seqs: (Int64, Int64) = (0, 0), thread: Int64 = 0, at time: Int64 = 0, for length: Int64 = 1,
+        evidence: LinkEvidence = .none, seqs: (Int64, Int64) = (0, 0),
+        thread: Int64 = 0, at time: Int64 = 0, for length: Int64 = 1,
         pid: String = "10", tid: Int64 = 11, flow: (String, Int, String, Int) = ("10.0.0.1", 40_000, "10.0.0.2", 80),
         more: [String: AttributeValue] = [:]
     ) -> StoredSpan {
         var attributes: [String: AttributeValue] = [
             "ebpf.req_seq": .int(seqs.0), "ebpf.resp_seq": .int(seqs.1), "ebpf.thread_trace_id": .int(thread),
             "ebpf.direction": .string(incoming ? "incoming" : "outgoing"),
-            "ebpf.ebpf_span_type": .string(entry ?? incoming ? "entry" : "exit"), "ebpf.pid": .string(pid), "ebpf.tid": .int(tid),
-            "ebpf.ktime": .int(time * 1_000_000 + 1), "ebpf.src_ip": .string(flow.0), "ebpf.src_port": .string(String(flow.1)),
+            "ebpf.ebpf_span_type": .string(entry ?? incoming ? "entry" : "exit"),
+            "ebpf.pid": .string(pid), "ebpf.tid": .int(tid),
+            "ebpf.ktime": .int(time * 1_000_000 + 1), "ebpf.src_ip": .string(flow.0),
+            "ebpf.src_port": .string(String(flow.1)),
             "ebpf.dst_ip": .string(flow.2), "ebpf.dst_port": .string(String(flow.3)),
         ]
         if evidence != .none { attributes["ebpftrace.evidence"] = .string(evidence.name) }
@@ -65,7 +68,8 @@ import Testing
         let explanation = try await explain(
             2, [
                 span(1, incoming: false, seqs: (3, 4), flow: ("10.0.0.1", 40_001, "10.96.0.9", 80)),
-                span(2, 1, incoming: true, evidence: .netKey, seqs: (3, 4), flow: ("10.0.0.2", 8_080, "10.0.0.1", 40_001)),
+                span(2, 1, incoming: true, evidence: .netKey, seqs: (3, 4),
+                flow: ("10.0.0.2", 8_080, "10.0.0.1", 40_001)),
             ])
         #expect(explanation.rule == "R1b")
         #expect(value("calling end", explanation.matched) == "10.0.0.1:40001")
@@ -123,7 +127,8 @@ import Testing
     @Test func factsThatDoNotConfirmAnEdgeAreTold() async throws {
         let explanation = try await explain(
             2, [
-                span(1, incoming: true, thread: 501, at: 1), span(2, 1, incoming: false, evidence: .thread, thread: 502, at: 1),
+                span(1, incoming: true, thread: 501, at: 1), span(2, 1, incoming: false, evidence: .thread,
+                thread: 502, at: 1),
             ])
         #expect(explanation.notes == ["the stored facts do not confirm it: thread_trace_id differs: 502 and 501"])
     }
@@ -157,7 +162,8 @@ import Testing
     @Test func callOfABusyLoopIsAmbiguous() async throws {
         let explanation = try await explain(
             3, [
-                span(1, in: 1, incoming: true, thread: 1, at: 400, for: 9), span(2, in: 2, incoming: true, thread: 2, at: 402, for: 9),
+                span(1, in: 1, incoming: true, thread: 1, at: 400, for: 9),
+                span(2, in: 2, incoming: true, thread: 2, at: 402, for: 9),
                 span(3, in: 3, incoming: false, thread: 987, at: 404, more: ["ebpftrace.root_missing": .bool(true)]),
             ])
         #expect(explanation.sentence.contains("2 requests were open"))
@@ -169,7 +175,8 @@ import Testing
     @Test func callAfterTheEntryEndedNamesTheGap() async throws {
         let explanation = try await explain(
             3, [
-                span(1, in: 1, incoming: true, thread: 501, at: 1, for: 7), span(3, in: 3, incoming: false, thread: 501, at: 50),
+                span(1, in: 1, incoming: true, thread: 501, at: 1, for: 7),
+                span(3, in: 3, incoming: false, thread: 501, at: 50),
             ])
         #expect(explanation.candidates[0].failed.contains { $0.contains("after the entry had ended") })
         #expect(explanation.sentence.contains("root"))
@@ -213,7 +220,8 @@ import Testing
         let explanation = try await explain(2, [span(2, incoming: true, seqs: (7, 8))])
         let data = try JSONEncoder().encode(explanation)
         let object = try #require(JSONSerialization.jsonObject(with: data) as? [String: Any])
-        #expect(object.keys.sorted() == ["candidates", "evidence", "matched", "notes", "parent", "rule", "sentence", "span"])
+        #expect(object.keys.sorted() == ["candidates", "evidence", "matched", "notes", "parent", "rule", "sentence",
+        "span"])
         #expect(object["parent"] is NSNull)
         #expect(try JSONDecoder().decode(Explanation.self, from: data) == explanation)
         let text = ExplanationText.lines(explanation)

@@ -161,12 +161,17 @@ import Testing
     }
 
     @Test(arguments: [
-        "/api/search?limit=0", "/api/search?limit=x", "/api/search?limit=-3", "/api/search?spss=-1", "/api/search?start=x",
-        "/api/search?start=10&end=5", "/api/search?start=10&end=10", "/api/search?start=99999999999999999999", "/api/search?minDuration=5",
+        "/api/search?limit=0", "/api/search?limit=x", "/api/search?limit=-3", "/api/search?spss=-1",
+        "/api/search?start=x",
+        "/api/search?start=10&end=5", "/api/search?start=10&end=10", "/api/search?start=99999999999999999999",
+        "/api/search?minDuration=5",
         "/api/search?minDuration=2s&maxDuration=1s", "/api/search?q=%7B", "/api/search?q=%7B%7D&tags=a%3Db",
-        "/api/search?tags=a%3D%22", "/api/search?q=%7B%7D%7Crate()", "/api/traces/xyz", "/api/traces/123456789012345678901234567890123",
-        "/api/v2/traces/-1", "/api/trace/+1", "/api/explain/0", "/api/explain/xyz", "/api/explain/1?trace=zz", "/api/v2/search/tags?scope=no",
-        "/api/v2/search/tag/foo/values", "/api/v2/search/tags?limit=-1", "/api/services?start=-1", "/api/metrics/query_range?q=%7B%7D%7Crate()",
+        "/api/search?tags=a%3D%22", "/api/search?q=%7B%7D%7Crate()", "/api/traces/xyz",
+        "/api/traces/123456789012345678901234567890123",
+        "/api/v2/traces/-1", "/api/trace/+1", "/api/explain/0", "/api/explain/xyz", "/api/explain/1?trace=zz",
+        "/api/v2/search/tags?scope=no",
+        "/api/v2/search/tag/foo/values", "/api/v2/search/tags?limit=-1", "/api/services?start=-1",
+        "/api/metrics/query_range?q=%7B%7D%7Crate()",
     ])
     func whatIsAskedWronglyIsAnsweredWith400AndASentence(_ uri: String) async throws {
         let answer = try await get(uri)
@@ -223,7 +228,8 @@ import Testing
     @Test func timeIsCountedByEndpoint() async throws {
         let metrics = MetricsRegistry()
         try await application(QuerySamples.store, metrics).test(.router) { client in
-            for uri in ["/api/echo", "/api/trace/1", "/api/trace/2"] { try await client.execute(uri: uri, method: .get) }
+            for uri in ["/api/echo", "/api/trace/1", "/api/trace/2"] { try await client.execute(uri: uri,
+            method: .get) }
         }
         let page = metrics.render()
         #expect(page.contains(#"ebpftrace_query_seconds_count{endpoint="/api/trace/:id"} 2"#))
@@ -239,7 +245,8 @@ import Testing
     }
 
     @Test(arguments: [
-        ("a=1&b=2", "a", "1"), ("q=%7B+x+%7D", "q", "{ x }"), ("q=a%2Bb", "q", "a+b"), ("a=1&a=2", "a", "1"), ("a=%zz", "a", "%zz"),
+        ("a=1&b=2", "a", "1"), ("q=%7B+x+%7D", "q", "{ x }"), ("q=a%2Bb", "q", "a+b"), ("a=1&a=2", "a", "1"),
+        ("a=%zz", "a", "%zz"),
         ("a=%", "a", "%"), ("a=%C3%A9", "a", "é"), ("a=%ff", "a", "\u{fffd}"), ("%61=x=y", "a", "x=y"),
     ])
     func parametersAreDecoded(_ query: String, _ name: String, _ value: String) {

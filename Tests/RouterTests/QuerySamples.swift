@@ -44,7 +44,8 @@ enum QuerySamples {
                 span(2, 1, "GET /home", kind: 2, resource: 1, at: 100, for: 8_000, get),
                 span(3, 2, "GET /order", kind: 3, resource: 1, at: 200, for: 5_000, get),
                 span(4, 3, "GET /order", kind: 2, resource: 2, at: 300, for: 4_000, status: 2, get),
-                span(5, 2, "HGET cart", kind: 3, resource: 1, at: 6_000, for: 400, ["db.system.name": .string("redis")]),
+                span(5, 2, "HGET cart", kind: 3, resource: 1, at: 6_000, for: 400,
+                ["db.system.name": .string("redis")]),
             ])
     }
 
@@ -54,7 +55,8 @@ enum QuerySamples {
             spans: [
                 span(
                     6, nil, in: second, "POST /pay", kind: 2, resource: 0, at: 2_000_000, for: 700_000, status: 2,
-                    ["http.request.method": .string("POST"), "http.response.status_code": .int(503), "retry": .bool(true)])
+                    ["http.request.method": .string("POST"), "http.response.status_code": .int(503),
+                    "retry": .bool(true)])
             ])
     }
 

@@ -1,5 +1,5 @@
-/// The description of the console's API, OpenAPI 3.1: served at `/api/openapi.yaml`, printed into `docs/openapi.yaml` by
-/// `make docs`, and held against the running router by `scripts/fuzz-api.sh`.
+/// The description of the console's API, OpenAPI 3.1: served at `/api/openapi.yaml`, printed into `docs/openapi.yaml`
+/// by `make docs`, and held against the running router by `scripts/fuzz-api.sh`.
 enum OpenAPIDocument {
     static let yaml = #"""
     openapi: 3.1.0

@@ -1,7 +1,8 @@
 import Linking
 import Shared
 
-/// The parameters of a request, as HTML forms encode them: `+` is a space, `%41` a byte. The first of equal names counts.
+/// The parameters of a request, as HTML forms encode them: `+` is a space, `%41` a byte. Of equal names the first
+/// counts.
 struct QueryParameters: Sendable {
     private var values: [String: String] = [:]
 

@@ -88,7 +88,8 @@ struct ExplainCommand: AsyncParsableCommand {
             return (Int(response.status.code), Data(body.readableBytesView))
         } catch {
             throw Failure(
-                .unavailable, "no router answers at \(base); start one, or name its address with --console", cause: error)
+                .unavailable, "no router answers at \(base); start one, or name its address with --console",
+                cause: error)
         }
     }
 }

@@ -24,8 +24,8 @@ extension Explainer {
             explanation.parent = parent?.told
                 ?? Explanation.Span(id: id.hex, traceID: span.span.traceID.hex, service: "", name: "")
             explanation.rule = "application"
-            explanation.sentence = "The request carried the trace context of an application, which names span \(id.hex) "
-                + (parent.map { "(\($0.title)) as its parent." } ?? "as its parent; the store does not hold that span.")
+            explanation.sentence = "The request carried the trace context of an application, which names span "
+                + "\(id.hex) " + (parent.map { "(\($0.title)) as its parent." } ?? "as its parent; the store does not hold that span.")
             explanation.matched = [
                 .init(
                     what: "app_parent_id", child: span.span.attributes["ebpf.app_parent_id"]?.text ?? id.hex,
@@ -34,7 +34,9 @@ extension Explainer {
         }
         if span.lacksFacts {
             explanation.notes.append(Self.factsAreMissing)
-            if explanation.sentence.isEmpty { explanation.sentence = "It is a root: ebpftrace made no edge to a parent." }
+            if explanation.sentence.isEmpty {
+                explanation.sentence = "It is a root: ebpftrace made no edge to a parent."
+            }
             return explanation
         }
         let judged = try await candidates(of: span)
@@ -67,7 +69,7 @@ extension Explainer {
         let open = judged.count { $0.check.rule == "R4" && $0.check.failed.allSatisfy(Self.isAmbiguity) }
         let process =
             open > 1
-            ? "\(open) requests were open on its process \(name(span)) at that moment, so nothing tells whose call it is"
+            ? "\(open) requests were open on its process \(name(span)) at that moment, so nothing tells whose it is"
             : "no request that its process \(name(span)) was serving at that moment was found"
         return "It is a root: \(thread), and \(process)."
     }
@@ -152,6 +154,6 @@ extension Explainer {
     }
 
     private static let unmade =
-        "the facts agree, but the edge was not made when the trace closed: one of the two came too late, the edge would "
-        + "have closed a cycle, or the trace was full"
+        "the facts agree, but the edge was not made when the trace closed: one of the two came too late, the edge "
+        + "would have closed a cycle, or the trace was full"
 }

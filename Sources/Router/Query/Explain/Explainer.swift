@@ -38,8 +38,8 @@ struct Explainer: Sendable {
             if let key = child.threadKey {
                 check.matched.insert(.init(what: "thread_trace_id", child: String(key), parent: String(key)), at: 0)
             }
-            sentence = "This call has no entry with its thread key, and it hangs where \(sibling.title) hangs, which has "
-                + "the same thread_trace_id: below \(parent.title), which was open when it was made."
+            sentence = "This call has no entry with its thread key, and it hangs where \(sibling.title) hangs, which "
+                + "has the same thread_trace_id: below \(parent.title), which was open when it was made."
             notes.append("the equal thread_trace_id is that of span \(sibling.span.id.hex), a call of the same request")
         }
         if evidence == .netWeak {
@@ -140,15 +140,15 @@ struct Explainer: Sendable {
                 span: span.told,
                 parent: Explanation.Span(id: id.hex, traceID: span.span.traceID.hex, service: "", name: ""),
                 rule: "application",
-                sentence: "The application's SDK named span \(id.hex) as its parent; the store does not hold that span.")
+                sentence: "The application's SDK named span \(id.hex) as its parent; the store does not hold it.")
         }
         var explanation = Explanation(
             span: span.told, parent: parent.told, rule: "application",
             sentence: "The application's SDK named \(parent.title) as its parent.")
         explanation.matched = [.init(what: "span id", child: original ?? id.hex, parent: id.hex)]
         if let original, original != id.hex {
-            explanation.sentence = "The application's span and \(parent.title), which ebpftrace saw on the network, carry "
-                + "the same parent \(original); the request passed through the latter, so it stands between."
+            explanation.sentence = "The application's span and \(parent.title), which ebpftrace saw on the network, "
+                + "carry the same parent \(original); the request passed through the latter, so it stands between."
             explanation.matched = [
                 .init(
                     what: "app_parent_id", child: original,

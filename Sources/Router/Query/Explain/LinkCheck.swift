@@ -135,8 +135,8 @@ struct LinkCheck: Sendable {
 
     private mutating func addTimes(_ child: ExplainedSpan, _ parent: ExplainedSpan) {
         guard let time = child.kernelTime, let start = parent.kernelTime, let end = parent.closedAt else { return }
-        matched.append(
-            .init(what: "ktime", child: String(time), parent: "\(start) … \(parent.hasResponse ? String(end) : "open")"))
+        let until = parent.hasResponse ? String(end) : "open"
+        matched.append(.init(what: "ktime", child: String(time), parent: "\(start) … \(until)"))
     }
 
     private static func gap(_ later: Int64, _ earlier: Int64) -> String {

@@ -123,7 +123,8 @@ enum QueryField: Hashable, Sendable {
     var answerKey: String {
         switch self {
         case .attribute(_, let key): key
-        case .intrinsic(let intrinsic): QueryField.Intrinsic.short.first { $0.value == intrinsic }?.key ?? intrinsic.rawValue
+        case .intrinsic(let intrinsic):
+            QueryField.Intrinsic.short.first { $0.value == intrinsic }?.key ?? intrinsic.rawValue
         }
     }
 
