@@ -65,8 +65,6 @@ public struct Limits: Hashable, Sendable {
     public var searchTraces = 5_000
     /// Most matched spans that a search gives of one set; a larger `spss` counts as this.
     public var searchSpansPerSet = 1_000
-    /// Time budget of one search, milliseconds; what was found until then is the answer, flagged as partial.
-    public var searchMilliseconds = 5_000
     /// Most tag names or values in one answer.
     public var tagValues = 10_000
     /// Most candidates that an explanation shows.

@@ -32,6 +32,8 @@ final class RouterCore: Sendable {
     let merge: MergeThread
     let board: PeerBoard
     let accounts: SpanAccounts
+    /// Finished traces, for the console; nil when it is off, or in a replay.
+    let store: TraceStore?
     let logger: Logger
     private let acknowledgements: AcknowledgementFile
     private let trimmer = Mutex(LogTrimmer())
@@ -64,7 +66,8 @@ final class RouterCore: Sendable {
         acknowledgements = AcknowledgementFile(directory: directory)
         board = PeerBoard(workers: Int(map.workers), acknowledged: acknowledgements.read(map, end: verdicts.end))
         accounts = try SpanAccounts(
-            partitions: map.partitions, targets: TargetSpec.labels(of: settings.output.targets), metrics)
+            partitions: map.partitions, targets: settings.targetLabels, metrics)
+        store = try Self.store(settings, in: directory, metrics, logger)
         firstOwnEpoch = log.newestEpoch.number == 0 ? 0 : log.newestEpoch.number &+ 1
         firstOwnPosition = log.end.offset
         let board = board
@@ -83,6 +86,16 @@ final class RouterCore: Sendable {
         merge.start(
             options: settings.linking.options(closesByTime: mode.closesByTime), log: verdicts, decided: decided)
         logWriter.start(log: log, on: group.next())
+    }
+
+    private static func store(
+        _ settings: RouterSettings, in directory: DataDirectory, _ metrics: MetricsRegistry, _ logger: Logger
+    ) throws(Failure) -> TraceStore? {
+        guard let store = settings.store else { return nil }
+        return try TraceStore(
+            options: StoreOptions(
+                folder: directory.store, bytesMax: store.bytes, ageNanoseconds: Int(store.age.exactNanoseconds)),
+            metrics: metrics, logger: logger)
     }
 
     /// The rules by which bodies are read.
@@ -158,5 +171,6 @@ final class RouterCore: Sendable {
         board.close()
         logWriter.stop()
         await merge.stop()
+        store?.stop()
     }
 }

@@ -15,7 +15,7 @@ struct RouterMain: AsyncParsableCommand {
         version: Product.version,
         subcommands: [
             RunCommand.self, CheckCommand.self, ReplayCommand.self, DemoCommand.self, ExplainCommand.self,
-            VersionCommand.self, ReferenceCommand.self,
+            VersionCommand.self, ReferenceCommand.self, StoreBenchCommand.self,
         ])
 
     /// Runs a command's body; a `Failure` becomes one line on standard error and its exit status.

@@ -12,7 +12,7 @@ import UnixSignals
 
 /// A running router: the core, its listeners and its workers, in one group that stops together.
 ///
-/// Start order is dependency order: peers, workers, console, then agents. Stopping reverses it: agents first, so that
+/// Start order is dependency order: peers, console, workers, then agents. Stopping reverses it: agents first, so that
 /// what was accepted is still handed on.
 struct RouterProcess {
     let core: RouterCore
@@ -48,14 +48,14 @@ struct RouterProcess {
                 purpose: "peers", setting: "peers", address: core.settings.peers, router: peers, group: group,
                 logger: logger
             ) { await listeners.bound("peers", $0) },
+        ]
+        // The console outlives the workers: it takes what they still hold for the store.
+        if parts.hasListeners { services.append(Self.console(core, group, supervisor, listeners, started, logger)) }
+        services.append(
             WorkersService(
                 core: core, executable: executable, listeners: listeners, supervisor: supervisor, relay: parts.relay,
-                logger: logger),
-        ]
-        if parts.hasListeners {
-            services.append(Self.console(core, group, supervisor, listeners, started, logger))
-            services.append(Self.agents(core, group, supervisor, listeners, logger))
-        }
+                logger: logger))
+        if parts.hasListeners { services.append(Self.agents(core, group, supervisor, listeners, logger)) }
         self.services = services
     }
 
@@ -67,6 +67,10 @@ struct RouterProcess {
         let routes = Hummingbird.Router()
         AdminEndpoints(
             readiness: { pages.readiness }, status: { pages.status }, metrics: { await pages.metricsPage() }
+        ).register(on: routes)
+        if let store = core.store { OTLPEndpoint(store: store, limits: core.limits).register(on: routes) }
+        QueryEndpoints(
+            store: core.store, limits: core.limits, metrics: core.metrics, readiness: { pages.readiness }
         ).register(on: routes)
         return HTTPListener(
             purpose: "console", setting: "console", address: core.settings.console, router: routes, group: group,
@@ -116,7 +120,7 @@ private struct CoreService: Service {
     }
 }
 
-/// Starts the workers once the peer listener is bound, and keeps them running.
+/// Starts the workers once the listeners that they talk to are bound, and keeps them running.
 private struct WorkersService: Service {
     let core: RouterCore
     let executable: String
@@ -131,7 +135,9 @@ private struct WorkersService: Service {
         let url = "http://\(peers)"
         var program = WorkerProgram.worker(
             executable: executable, router: url, workers: settings.linking.workers, listen: settings.workerListen)
-        program.environment = settings.workerEnvironment(routers: [url])
+        let console = core.store == nil ? nil : await listeners.address("console")
+        program.environment = settings.workerEnvironment(
+            routers: [url], console: console.map { "\($0.reachable)" })
         let workers = WorkerSupervisor(
             program: program, count: settings.linking.workers, logger: logger, metrics: core.metrics, relay: relay)
         supervisor.set(workers)

@@ -49,7 +49,7 @@ struct TraceList: TraceReading {
             let spans = matched.prefix(search.spansPerSet).map { shape.trace.spans[$0] }
             result.traces.append(
                 FoundTrace(
-                    summary: shape.summary, spans: spans, matched: matched.count, resources: shape.trace.resources))
+                    summary: shape.trace.summary, spans: spans, matched: matched.count, resources: shape.trace.resources))
         }
         return result
     }
@@ -168,23 +168,5 @@ struct TraceList: TraceReading {
             case let value: return .string(value.text)
             }
         }
-    }
-}
-
-extension TraceShape {
-    /// What a list of traces shows of it.
-    var summary: TraceSummary {
-        var services: [String: (spans: Int, errors: Int)] = [:]
-        for span in trace.spans {
-            let name = trace.service(of: span)
-            services[name, default: (0, 0)].spans += 1
-            if span.isError { services[name, default: (0, 0)].errors += 1 }
-        }
-        return TraceSummary(
-            id: trace.id, start: start, durationNanoseconds: duration, rootService: rootService, rootName: rootName,
-            spanCount: trace.spans.count, errorCount: trace.spans.count(where: \.isError),
-            services: services.sorted { $0.key < $1.key }.map {
-                TraceSummary.Service(name: $0.key, spans: $0.value.spans, errors: $0.value.errors)
-            })
     }
 }

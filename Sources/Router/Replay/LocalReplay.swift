@@ -24,6 +24,7 @@ struct LocalReplay {
         flags.common.dataDir = folder + "/data"
         flags.common.workerListen = "127.0.0.1:0"
         flags.peers = "127.0.0.1:0"
+        flags.store = "off"
         flags.output.target = ["file:\(folder)/out"]
         do {
             settings = try RouterSettings.resolve(flags)

@@ -1,64 +1,95 @@
+import Foundation
 import Linking
+import Logging
 import Shared
 
 /// The router's embedded store of traces: written by one writer in segments, searched while it is written.
 ///
-/// See docs/store.md for the layout. All calls are safe from any task; reads see whole segments only.
+///     insert ─▶ StoreFiles.encode (rows) ─▶ StoreWriter (thread: gathers, SegmentBuilder) ─▶ StoreDatabase (SQLite)
+///     trace, search, … ─▶ SegmentReader, TraceAssembler, SegmentSearch ─▶ TraceView
+///
+/// See docs/store.md. All calls are safe from any task; reads see whole segments only.
 final class TraceStore: Sendable {
+    let files: StoreFiles
+    private let writer: StoreWriter
+    private let metrics: StoreMetrics
+    let log: RateLimitedLog
+    let clock: @Sendable () -> Int
+
+    /// Opens or makes the database and starts the writer. Fails with `.cannotCreate` when the folder is not usable; a
+    /// database that cannot be read is put aside instead.
+    init(options: StoreOptions, metrics: MetricsRegistry, logger: Logger) throws(Failure) {
+        files = try StoreFiles(folder: options.folder, logger: logger)
+        self.metrics = StoreMetrics(metrics)
+        log = RateLimitedLog(logger, now: options.clock)
+        clock = options.clock
+        writer = StoreWriter(options: options, files: files, metrics: self.metrics, logger: logger)
+        writer.start()
+    }
+
+    /// Writes what waits and ends the writer. Blocks for at most a segment or two.
+    func stop() { writer.stop() }
+
     /// Takes the spans of an `ExportTraceServiceRequest`; returns when they are safe against a kill of the process.
     ///
     /// Fails with `.corrupt` when the bytes are no such message (nothing of it is taken), `.limit` when the writer is
     /// behind (try again later), `.disk`, `.ended`.
     @discardableResult
-    func insert(_ request: [UInt8]) async throws(Failure) -> InsertResult { throw Failure(.ended, "not open") }
-
-    /// The trace with its application spans, parents by the view rules; nil when it is not (or no longer) there.
-    func trace(_ id: TraceID) async throws(Failure) -> StoredTrace? { nil }
-
-    /// Traces by condition.
-    func search(_ search: TraceSearch) async throws(Failure) -> SearchResult {
-        SearchResult(traces: [], isComplete: true, inspectedTraces: 0, inspectedBytes: 0)
+    func insert(_ request: [UInt8]) async throws(Failure) -> InsertResult {
+        try await insert(try request.withRawBytes { (bytes) throws(Failure) in try encode(bytes) })
     }
 
-    /// Names of attributes, sorted; of one scope, or of resource and span for `.any`. At most `limit`.
-    func tagNames(_ scope: AttributeScope, limit: Int = 1_000) async throws(Failure) -> [String] { [] }
+    /// Spans of a request as rows.
+    struct Encoded: Sendable {
+        var batch: RowBatch
+        var result: InsertResult
+    }
 
-    /// Values of an attribute or intrinsic, sorted by text, at most `limit`; times are nanoseconds since 1970.
-    func tagValues(
-        _ scope: AttributeScope, _ key: String, from: UInt64 = 0, to: UInt64 = .max, limit: Int = 1_000
-    ) async throws(Failure) -> [AttributeValue] { [] }
+    /// The first half of `insert`, for bytes that stay where they are. Fails with `.corrupt`.
+    func encode(_ request: UnsafeRawBufferPointer) throws(Failure) -> Encoded {
+        let (batch, result) = try files.encode(request)
+        metrics.refused(result.rejected, "unreadable")
+        return Encoded(batch: batch, result: result)
+    }
 
-    /// Services seen between two times (nanoseconds since 1970), sorted by name.
-    func services(from: UInt64 = 0, to: UInt64 = .max) async throws(Failure) -> [ServiceSummary] { [] }
+    /// The second half of `insert`.
+    @discardableResult
+    func insert(_ encoded: Encoded) async throws(Failure) -> InsertResult {
+        guard !encoded.batch.places.isEmpty else { return encoded.result }
+        do throws(Failure) {
+            try await writer.write(encoded.batch)
+        } catch {
+            if error.code == .limit { metrics.refused(encoded.batch.places.count, "behind") }
+            throw error
+        }
+        return encoded.result
+    }
 
-    /// Spans with an attribute of exactly this value whose start is near a time, nearest first: candidates of explain.
-    ///
-    /// - Parameters:
-    ///   - key: a span attribute (`ebpf.req_seq`, `ebpf.thread_trace_id`, …).
-    ///   - time: nanoseconds since 1970; spans within `StoreLimits.nearNanoseconds` of it are looked at.
-    func spans(
-        withAttribute key: String, value: AttributeValue, near time: UInt64, limit: Int
-    ) async throws(Failure) -> [StoredSpan] { [] }
+    // MARK: Reading
 
-    /// As above, with the resource of each span.
-    func candidates(
-        withAttribute key: String, value: AttributeValue, near time: UInt64, limit: Int
-    ) async throws(Failure) -> StoredTrace { StoredTrace(id: .none, resources: [], spans: []) }
-}
+    /// Reads in one snapshot, away from the caller's thread. A damaged database is put aside.
+    func reading<Value: Sendable>(
+        _ body: @escaping @Sendable (StoreRead) throws -> Value
+    ) async throws(Failure) -> Value {
+        let names = files.snapshot
+        let database = files.database
+        do {
+            return try await database.pool.read { db in
+                try body(StoreRead(db: db, names: names, segments: try StoredSegment.all(db)))
+            }
+        } catch is CancellationError {
+            throw Failure(.ended, "the request was cancelled")
+        } catch {
+            let failure = StoreDatabase.failure(error, database.pool.path)
+            files.check(failure)
+            throw failure
+        }
+    }
 
-/// What became of the spans of a request.
-struct InsertResult: Sendable, Equatable {
-    var accepted = 0
-    /// Spans without a usable id, or that cannot be read.
-    var rejected = 0
-    /// Why the first of them was rejected.
-    var message = ""
-}
-
-/// Bounds of the store.
-enum StoreLimits {
-    /// Operations named per service by `services`.
-    static let operationsPerService = 1_000
-    /// How far from a time candidates are looked for: 3 minutes.
-    static let nearNanoseconds: UInt64 = 180_000_000_000
+    /// The trace with its application spans, parents by the view rules; nil when it is not (or no longer) there.
+    func trace(_ id: TraceID) async throws(Failure) -> StoredTrace? {
+        try await reading { read in
+            try TraceAssembler(read.segments, names: read.names, reader: SegmentReader(), db: read.db).traces([id])[0]
+        }
+    }
 }

@@ -23,10 +23,14 @@ struct Pattern: Sendable {
     /// As it was written.
     let text: String
     private let program: [Step]
+    /// Of a pattern such as `gw|orders`: all that it matches.
+    private let literals: Set<String>?
 
     /// - Throws: `Failure(.badInput)` saying what is not supported or wrong.
     init(_ text: String) throws(Failure) {
         self.text = text
+        let isPlain = !text.contains { "\\.+*?()[]{}^$".contains($0) }
+        literals = isPlain ? Set(text.split(separator: "|", omittingEmptySubsequences: false).map(String.init)) : nil
         var compiler = PatternCompiler(text)
         program = try compiler.compile()
     }
@@ -43,6 +47,7 @@ struct Pattern: Sendable {
 
     /// Whether the whole text matches.
     func matches(_ text: String) -> Bool {
+        if let literals { return literals.contains(text) }
         var states = StateList(count: program.count)
         var next = StateList(count: program.count)
         add(0, to: &states, atStart: true, atEnd: text.isEmpty)

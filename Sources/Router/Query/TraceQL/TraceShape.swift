@@ -25,7 +25,9 @@ struct TraceShape: Sendable {
         childCounts = [Int](repeating: 0, count: trace.spans.count)
         for parent in parents where parent >= 0 { childCounts[parent] += 1 }
         order = Self.order(parents)
-        root = trace.spans.indices.first { trace.spans[$0].parent == nil } ?? trace.spans.indices.first
+        let parents = parents
+        root = trace.spans.indices.first { trace.spans[$0].parent == nil }
+            ?? trace.spans.indices.first { parents[$0] < 0 } ?? trace.spans.indices.first
         start = trace.spans.map(\.start).min() ?? 0
         end = trace.spans.map(\.end).max() ?? 0
     }
@@ -85,7 +87,8 @@ struct TraceShape: Sendable {
         case .id: return .string(span.id.hex)
         case .parent: return span.parent.map { .string($0.hex) } ?? .none
         case .childCount: return .int(Int64(childCounts[index]))
-        case .nestedSetParent: return .int(span.parent == nil ? -1 : Int64(parents[index] + 1))
+        // Orphans count as roots: whoever asks for roots wants each trace's first spans.
+        case .nestedSetParent: return .int(parents[index] < 0 ? -1 : Int64(parents[index] + 1))
         case .rootName: return .string(rootName)
         case .rootService: return .string(rootService)
         case .traceDuration: return .duration(Int64(clamping: duration))
@@ -97,7 +100,7 @@ struct TraceShape: Sendable {
 
 extension SpanID {
     /// 16 hex digits.
-    var hex: String { HexText.text(bits) }
+    var hex: String { TraceIDText.hex(self) }
 
     /// From 1 to 16 hex digits; nil for any other text and for 0.
     init?(hex text: some StringProtocol) {
@@ -108,7 +111,7 @@ extension SpanID {
 
 extension TraceID {
     /// 32 hex digits.
-    var hex: String { HexText.text(high) + HexText.text(low) }
+    var hex: String { TraceIDText.hex(self) }
 
     /// From 1 to 32 hex digits, filled up with zeros from the left as Tempo does; nil for any other text.
     init?(hex text: some StringProtocol) {
@@ -120,12 +123,7 @@ extension TraceID {
 }
 
 /// Hexadecimal digits of 64 bits.
-enum HexText {
-    static func text(_ bits: UInt64) -> String {
-        let digits = String(bits, radix: 16)
-        return String(repeating: "0", count: 16 - digits.utf8.count) + digits
-    }
-
+private enum HexText {
     /// Only digits: no sign, no prefix.
     static func bits(_ text: some StringProtocol) -> UInt64? {
         text.utf8.allSatisfy { Character(Unicode.Scalar($0)).isHexDigit } ? UInt64(text, radix: 16) : nil

@@ -35,6 +35,15 @@ public struct ListenAddress: Hashable, Sendable, CustomStringConvertible {
         return octets.count == 4 && octets[0] == "127" && octets.allSatisfy { UInt8($0) != nil }
     }
 
+    /// The same place as processes of this machine reach it: "all interfaces" becomes loopback.
+    public var reachable: ListenAddress {
+        switch host {
+        case "", "0.0.0.0": ListenAddress(host: "127.0.0.1", port: port)
+        case "::": ListenAddress(host: "::1", port: port)
+        default: self
+        }
+    }
+
     /// The same host with the port moved by `count`; port 0 stays 0. Nil beyond port 65535.
     public func movedPort(by count: UInt16) -> ListenAddress? {
         if port == 0 { return self }

@@ -4,8 +4,10 @@ extension RouterSettings {
     ///
     /// Variables and not flags, because flags can be read by every user of the machine and targets hold tokens. Set
     /// them over the inherited environment, without `EBPFTRACE_CONFIG`; the ordinal is a flag of each worker.
-    /// - Parameter routers: peer addresses of the routers, `http://HOST:PORT`.
-    public func workerEnvironment(routers: [String]) -> [String: String] {
+    /// - Parameters:
+    ///   - routers: peer addresses of the routers, `http://HOST:PORT`.
+    ///   - console: address of the console, where the store takes spans; nil without a store.
+    public func workerEnvironment(routers: [String], console: String? = nil) -> [String: String] {
         let special = [SettingKey.config, .target, .globalTags].map(\.name)
         let optional = [SettingKey.clusterName, .pprofListen].map(\.name)
         var variables: [String: String] = [:]
@@ -21,6 +23,8 @@ extension RouterSettings {
             FlowText.map(output.globalTags.map { ($0.name, FlowText.quoted($0.value)) })
         variables[SettingKey.target.environmentName] =
             output.targets.isEmpty ? "none" : FlowText.list(output.targets.map(\.flowText))
+        // Empty: no store, whatever the environment holds.
+        variables[SettingKey.storeTarget.environmentName] = console.map { "http://\($0)/v1/traces" } ?? ""
         variables[SettingKey.router.environmentName] = FlowText.list(routers.map(FlowText.quoted))
         return variables
     }
@@ -38,7 +42,11 @@ extension TargetSpec {
             return FlowText.map([("dataway", FlowText.quoted(url)), ("gzip", "\(target.gzip)")] + token)
         case .otlp(let target):
             let headers = FlowText.map(target.headers.map { ($0.name, FlowText.quoted($0.value.revealed)) })
-            return FlowText.map([("otlp", FlowText.quoted(target.url.revealed)), ("headers", headers)])
+            return FlowText.map([
+                ("otlp", FlowText.quoted(target.url.revealed)), ("headers", headers),
+                ("compression", FlowText.quoted(target.compression.rawValue)),
+                ("fields", FlowText.quoted(target.fields.rawValue)),
+            ])
         }
     }
 }

@@ -11,11 +11,17 @@ public struct RouterSettings: Sendable {
     public var dataDirectory: String
     public var fsync: FsyncSetting
     public var fsyncInterval: Duration
+    /// The router's own store; nil: there is none.
+    public var store: StoreSettings?
     public var linking: LinkingSettings
     public var flowKey: PartitionKey
     public var routerWait: Duration
     public var agentScope: AgentScopeSetting
     public var output: OutputSettings
+    /// Labels of everything that workers export to: the targets, and the store.
+    public var targetLabels: [String] {
+        TargetSpec.labels(of: output.targets) + (store == nil ? [] : [StoreSettings.targetLabel])
+    }
     /// Names of fields that are removed before anything is stored.
     public var denyFields: [String]
     public var logLevel: Logger.Level
@@ -45,6 +51,7 @@ public struct RouterSettings: Sendable {
         dataDirectory = try resolver.dataDirectory()
         fsync = try resolver.choice(.fsync)
         fsyncInterval = try resolver.duration(.fsyncInterval)
+        store = try StoreSettings.resolve(&resolver)
         linking = try LinkingSettings(&resolver)
         flowKey = try resolver.choice(.flowKey)
         routerWait = try resolver.duration(.routerWait)
@@ -68,5 +75,22 @@ public struct RouterSettings: Sendable {
         ])
         effective = resolver.sortedEffective
         notices = resolver.notices
+    }
+}
+
+/// How the router keeps finished traces for its console.
+public struct StoreSettings: Hashable, Sendable {
+    /// Most bytes on disk.
+    public var bytes: Int
+    public var age: Duration
+
+    /// Label of the workers' target that feeds the store.
+    public static let targetLabel = "store"
+
+    /// Nil when the store is off.
+    static func resolve(_ resolver: inout SettingsResolver) throws(Failure) -> StoreSettings? {
+        let isOn = try resolver.boolean(.store)
+        let settings = StoreSettings(bytes: try resolver.bytes(.storeBytes), age: try resolver.duration(.storeAge))
+        return isOn ? settings : nil
     }
 }

@@ -32,6 +32,15 @@ extension SettingKey {
     public static let fsyncInterval = SettingKey(
         "fsync_interval", .storage, .router, .duration(.milliseconds(10)...(.seconds(60))), "1s",
         "With fsync = interval: the most that a power cut can lose.")
+    public static let store = SettingKey(
+        "store", .storage, .router, .boolean, "true",
+        "Keep finished traces in the router's own store, for the console; it also takes OTLP from SDKs there.")
+    public static let storeBytes = SettingKey(
+        "store_bytes", .storage, .router, .bytes((64 << 20)...(1 << 50)), ByteSizeText.text(2 << 30),
+        "Most bytes the store may take on disk; beyond it the oldest traces go.")
+    public static let storeAge = SettingKey(
+        "store_age", .storage, .router, .duration(.seconds(60)...(.seconds(31_536_000))), "24h",
+        "How long the store keeps a trace.")
 
     // Linking
     public static let workers = SettingKey(
@@ -126,6 +135,9 @@ extension SettingKey {
     public static let router = SettingKey(
         "router", .process, .worker, .urls, "http://127.0.0.1:9531",
         "Peer address of a router; repeat it for several.")
+    public static let storeTarget = SettingKey(
+        "store_target", .process, .worker, .text, "",
+        "Where finished spans are posted for the router's store; a router tells its workers by itself.")
     public static let ordinal = SettingKey(
         "ordinal", .process, .worker, .count(0...63), "0", "Number of this worker, from 0.")
     public static let enablePprof = SettingKey(
@@ -138,13 +150,13 @@ extension SettingKey {
     /// Every setting, in the order of the reference page and of `check`.
     public static let all: [SettingKey] = [
         listen, console, peers, workerListen,
-        dataDir, logBytes, fsync, fsyncInterval,
+        dataDir, logBytes, fsync, fsyncInterval, store, storeBytes, storeAge,
         workers, partitions, flowKey, window, openWait, maxTraceAge, lateWindow, routerWait, inferLinks, compat,
         agentScope,
         samplingRate, useAppTraceID, trustAppSampled, idEncoding,
         target, targetGzip, targetQueueBytes, globalTags, clusterName, denyFields,
         bodyBytes, spansPerTrace, depth,
-        config, logLevel, router, ordinal, enablePprof, pprofListen,
+        config, logLevel, router, storeTarget, ordinal, enablePprof, pprofListen,
     ]
 
     /// Other names that a file may use for a setting.

@@ -81,6 +81,9 @@ public struct RouterFlags: ParsableArguments {
     @Option(name: SettingKey.fsync.optionName, help: SettingKey.fsync.help) public var fsync: String?
     @Option(name: SettingKey.fsyncInterval.optionName, help: SettingKey.fsyncInterval.help)
     public var fsyncInterval: String?
+    @Option(name: SettingKey.store.optionName, help: SettingKey.store.help) public var store: String?
+    @Option(name: SettingKey.storeBytes.optionName, help: SettingKey.storeBytes.help) public var storeBytes: String?
+    @Option(name: SettingKey.storeAge.optionName, help: SettingKey.storeAge.help) public var storeAge: String?
     @Option(name: SettingKey.flowKey.optionName, help: SettingKey.flowKey.help) public var flowKey: String?
     @Option(name: SettingKey.routerWait.optionName, help: SettingKey.routerWait.help) public var routerWait: String?
     @Option(name: SettingKey.agentScope.optionName, help: SettingKey.agentScope.help) public var agentScope: String?
@@ -95,7 +98,8 @@ public struct RouterFlags: ParsableArguments {
     var layer: SettingsLayer {
         let own: [(SettingKey, String?)] = [
             (.listen, listen), (.console, console), (.peers, peers), (.logBytes, logBytes), (.fsync, fsync),
-            (.fsyncInterval, fsyncInterval), (.flowKey, flowKey), (.routerWait, routerWait),
+            (.fsyncInterval, fsyncInterval), (.store, store), (.storeBytes, storeBytes), (.storeAge, storeAge),
+            (.flowKey, flowKey), (.routerWait, routerWait),
             (.agentScope, agentScope), (.denyFields, denyFields), (.bodyBytes, bodyBytes),
         ]
         return SettingKey.layer(
@@ -106,6 +110,7 @@ public struct RouterFlags: ParsableArguments {
 /// All flags of `ebpftrace-worker run`.
 public struct WorkerFlags: ParsableArguments {
     @Option(name: SettingKey.router.optionName, help: SettingKey.router.help) public var router: [String] = []
+    @Option(name: SettingKey.storeTarget.optionName, help: SettingKey.storeTarget.help) public var storeTarget: String?
     @Option(name: SettingKey.ordinal.optionName, help: SettingKey.ordinal.help) public var ordinal: String?
     @OptionGroup(title: "Linking and sampling") public var linking: LinkingFlags
     @OptionGroup(title: "Output") public var output: OutputFlags
@@ -115,7 +120,7 @@ public struct WorkerFlags: ParsableArguments {
 
     var layer: SettingsLayer {
         SettingKey.layer(
-            [(.ordinal, ordinal)] + linking.values + output.values + common.values,
+            [(.storeTarget, storeTarget), (.ordinal, ordinal)] + linking.values + output.values + common.values,
             lists: [(.target, output.target), (.router, router)])
     }
 }

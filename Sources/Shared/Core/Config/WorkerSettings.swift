@@ -5,6 +5,8 @@ import Logging
 public struct WorkerSettings: Sendable {
     /// Peer addresses of the routers.
     public var routers: [String]
+    /// Where spans are posted for the router's store; nil: it has none.
+    public var storeTarget: String?
     public var ordinal: WorkerOrdinal
     /// Health and metrics address, already moved by the ordinal.
     public var listen: ListenAddress
@@ -32,6 +34,7 @@ public struct WorkerSettings: Sendable {
 
     init(_ resolver: inout SettingsResolver) throws(Failure) {
         routers = try resolver.urls(.router)
+        storeTarget = try resolver.text(.storeTarget)
         let number = UInt16(clamping: try resolver.count(.ordinal))
         ordinal = WorkerOrdinal(number)
         let base = try resolver.address(.workerListen)

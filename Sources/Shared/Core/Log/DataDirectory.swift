@@ -10,6 +10,7 @@ import Glibc
 ///     span-log/payload/    bodies as received
 ///     verdict-log/         verdicts
 ///     ledger/              snapshots of the ledger
+///     store/               finished traces, for the console
 /// ```
 public struct DataDirectory: Sendable {
     public let disk: any Disk
@@ -56,6 +57,8 @@ public struct DataDirectory: Sendable {
     public var spanLog: String { path + "/span-log" }
     /// Folder of the verdict log.
     public var verdictLog: String { path + "/verdict-log" }
+    /// Folder of the trace store.
+    public var store: String { path + "/store" }
     /// Folder of the ledger's snapshots.
     public var ledger: String { path + "/ledger" }
     /// File with the addresses that are bound.

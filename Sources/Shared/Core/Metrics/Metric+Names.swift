@@ -90,6 +90,23 @@ public enum Metric {
         "query_seconds", .histogram, unit: .seconds, labels: ["endpoint"], buckets: latencyBuckets,
         "Time of one question to the console's API, by endpoint.")
 
+    // Store
+    public static let storeSpans = MetricDefinition(
+        "store_spans_total", .counter, "Spans that the embedded store wrote.")
+    public static let storeRefused = MetricDefinition(
+        "store_refused_spans_total", .counter, labels: ["reason"],
+        "Spans posted to the console that were not stored: unreadable, behind (503), failed (503).")
+    public static let storeExpired = MetricDefinition(
+        "store_expired_spans_total", .counter, labels: ["reason"],
+        "Spans that the embedded store removed again: age, bytes.")
+    public static let storeBytes = MetricDefinition(
+        "store_bytes", .gauge, unit: .bytes, "Bytes of the store's database that hold something.")
+    public static let storeSegments = MetricDefinition(
+        "store_segments", .gauge, "Segments that the embedded store holds.")
+    public static let storeWriteSeconds = MetricDefinition(
+        "store_write_seconds", .histogram, unit: .seconds, buckets: latencyBuckets,
+        "Time to make and commit one segment.")
+
     // Processes
     public static let stageCPU = MetricDefinition(
         "stage_cpu_seconds_total", .counter, unit: .seconds, labels: ["stage"],
@@ -110,7 +127,9 @@ public enum Metric {
         spansPassedThrough, ingestQueueBytes, ingestWait, commits, commitSpans, commitFailures, logSync, logBytes,
         spansDropped, spansExported, spansHeld, duplicateSpans, spanIDConflicts, edges, edgesRefused,
         openSpans, traces, lateSpans, partialGraphBytes, mergeSeconds, exportQueueBytes, exportRetries,
-        exportRequests, beyondDataUsage, querySeconds, stageCPU,
+        exportRequests, beyondDataUsage,
+        storeSpans, storeRefused, storeExpired, storeBytes, storeSegments, storeWriteSeconds,
+        querySeconds, stageCPU,
         workerRestarts, workersRunning, invariantViolations, leader, partitionOwner,
     ]
 
