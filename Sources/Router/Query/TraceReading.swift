@@ -49,7 +49,8 @@ struct TraceList: TraceReading {
             let spans = matched.prefix(search.spansPerSet).map { shape.trace.spans[$0] }
             result.traces.append(
                 FoundTrace(
-                    summary: shape.trace.summary, spans: spans, matched: matched.count, resources: shape.trace.resources))
+                    summary: shape.trace.summary, spans: spans, matched: matched.count,
+                    resources: shape.trace.resources))
         }
         return result
     }

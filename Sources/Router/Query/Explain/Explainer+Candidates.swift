@@ -24,8 +24,10 @@ extension Explainer {
             explanation.parent = parent?.told
                 ?? Explanation.Span(id: id.hex, traceID: span.span.traceID.hex, service: "", name: "")
             explanation.rule = "application"
-            explanation.sentence = "The request carried the trace context of an application, which names span "
-                + "\(id.hex) " + (parent.map { "(\($0.title)) as its parent." } ?? "as its parent; the store does not hold that span.")
+            explanation.sentence =
+                "The request carried the trace context of an application, which names span \(id.hex) "
+                + (parent.map { "(\($0.title)) as its parent." }
+                    ?? "as its parent; the store does not hold that span.")
             explanation.matched = [
                 .init(
                     what: "app_parent_id", child: span.span.attributes["ebpf.app_parent_id"]?.text ?? id.hex,
