@@ -139,8 +139,11 @@ struct LinkCheck: Sendable {
         matched.append(.init(what: "ktime", child: String(time), parent: "\(start) … \(until)"))
     }
 
+    /// Two to four digits: nobody compares nanoseconds of milliseconds.
     private static func gap(_ later: Int64, _ earlier: Int64) -> String {
         let (gap, overflow) = later.subtractingReportingOverflow(earlier)
-        return QueryDuration.text(overflow ? .max : gap)
+        var unit: Int64 = 1
+        while gap / unit >= 10_000 { unit *= 10 }
+        return QueryDuration.text(overflow ? .max : gap / unit * unit)
     }
 }
