@@ -251,6 +251,7 @@ enum OpenAPIDocument {
               in: path
               required: true
               description: 1 to 16 hexadecimal digits.
+              example: 2b3187d9662672ad
               schema: {type: string, pattern: "^[0-9a-fA-F]{1,16}$"}
             - name: trace
               in: query
@@ -291,7 +292,7 @@ enum OpenAPIDocument {
           tags: [operations]
           summary: This description.
           responses:
-            "200": {description: OpenAPI 3.1., content: {application/yaml: {schema: {type: string}}}}
+            "200": {description: OpenAPI 3.1., content: {application/yaml: {schema: {type: object}}}}
       /v1/traces:
         post:
           operationId: ingestOTLP
@@ -360,6 +361,7 @@ enum OpenAPIDocument {
           in: path
           required: true
           description: 1 to 32 hexadecimal digits; filled up with zeros from the left.
+          example: 9fe92257341f0634af21a642f5038972
           schema: {type: string, pattern: "^[0-9a-fA-F]{1,32}$"}
         tag:
           name: tag
