@@ -11,7 +11,7 @@ import Testing
 @Suite struct OTLPEndpointTests {
     private func post(
         _ test: TestStore, _ body: [UInt8], type: String? = "application/x-protobuf", encoding: String? = nil,
-        limits: Limits = Limits(), _ check: @Sendable (TestResponse) throws -> Void
+        limits: Limits = Limits(), _ check: @escaping @Sendable (TestResponse) throws -> Void
     ) async throws {
         let router = Hummingbird.Router()
         OTLPEndpoint(store: test.store, limits: limits).register(on: router)

@@ -69,10 +69,10 @@ import Testing
 
     @Test func namesAndValuesOfTagsAreTheSame() async throws {
         let store = try await filled()
-        for scope in [AttributeScope.resource, .span] {
+        for scope in [Router.AttributeScope.resource, .span] {
             #expect(try await store.store.tagNames(scope, limit: 100) == QuerySamples.store.tagNames(scope, limit: 100))
         }
-        let fields: [(AttributeScope, String)] = [
+        let fields: [(Router.AttributeScope, String)] = [
             (.resource, "service.name"), (.span, "http.response.status_code"), (.any, "retry"), (.intrinsic, "name"),
         ]
         for (scope, key) in fields {
