@@ -110,7 +110,7 @@ let package = Package(
         .target(name: "ProductSupport", path: "Tests/ProductSupport", swiftSettings: ours),
         .testTarget(name: "ParityTests", dependencies: ["ProductSupport", "Router", "Worker"], swiftSettings: ours),
         .testTarget(
-            name: "IntegrationTests", dependencies: ["ProductSupport", "Shared", "Router", "Worker"],
+            name: "IntegrationTests", dependencies: ["ProductSupport", "Linking", "Shared", "Router", "Worker"],
             swiftSettings: ours),
         .testTarget(
             name: "RouterTests",

@@ -145,7 +145,7 @@ enum DemoTraces {
 enum DemoSummary {
     static func text(_ core: RouterCore, elapsed: Duration) -> String {
         var summary = ReplaySummary(spansIn: Int(clamping: core.accounts.accepted))
-        for line in core.accounts.lines {
+        for line in core.accounts.lines where line.target != StoreSettings.targetLabel {
             if let reason = line.reason {
                 summary.dropped[reason, default: 0] += Int(clamping: line.count)
             } else {

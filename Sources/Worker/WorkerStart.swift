@@ -102,6 +102,8 @@ final class WorkerStart: Service, Sendable {
             factory.filePolicy = .replay
             factory.isDurable = false
         }
-        return try factory.targets(from: settings.output.targets)
+        var targets = try factory.targets(from: settings.output.targets)
+        if let url = settings.storeTarget { targets.append(try factory.storeTarget(url: url)) }
+        return targets
     }
 }

@@ -23,6 +23,8 @@ struct Options {
     var requirements: [String] = []
     var keepsData = false
     var isGzip = false
+    /// Whether the router keeps traces in its own store, too.
+    var hasStore = false
 
     static let help = """
         usage: ebpftrace-bench [all|run|steady|generate|self-test] [options]      (from the repository's root)
@@ -52,6 +54,7 @@ struct Options {
           --timeout S            longest wait for the end of one run (180)
           --json FILE            the figures as JSON
           --require 'NAME<=X'    exit 1 when it does not hold; NAME: cpu_0.1, cpu_1.0, …, pss_mb, wrong, failures
+          --store                with the router's own store
           --keep                 leave the data directories
         """
 
@@ -62,10 +65,7 @@ struct Options {
         if let first = rest.first, !first.hasPrefix("-") { options.command = rest.removeFirst() }
         var rates: [Double] = []
         while let name = rest.popFirst() {
-            if name == "--keep" || name == "--gzip" {
-                if name == "--keep" { options.keepsData = true } else { options.isGzip = true }
-                continue
-            }
+            if options.raise(name) { continue }
             guard let value = rest.popFirst() else { return .failure(UsageProblem(text: "\(name) needs a value")) }
             if name == "--sampling-rate" {
                 guard let rate = Double(value), (0...1).contains(rate) else {
@@ -78,6 +78,17 @@ struct Options {
         }
         if !rates.isEmpty { options.samplingRates = rates }
         return .success(options)
+    }
+
+    /// Options without a value.
+    private mutating func raise(_ name: String) -> Bool {
+        switch name {
+        case "--keep": keepsData = true
+        case "--gzip": isGzip = true
+        case "--store": hasStore = true
+        default: return false
+        }
+        return true
     }
 
     private mutating func set(_ name: String, _ value: String) -> Bool {

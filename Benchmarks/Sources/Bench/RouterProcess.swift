@@ -24,7 +24,7 @@ struct RouterProcess {
             "--sampling-rate", "\(samplingRate)", "--data-dir", directory + "/data",
             "--listen", "127.0.0.1:0", "--console", "127.0.0.1:0", "--peers", "127.0.0.1:0",
             "--target", "dataway:http://127.0.0.1:\(sink)?\(options.targetQuery)",
-            "--target-gzip", options.isGzip ? "true" : "false",
+            "--target-gzip", options.isGzip ? "true" : "false", "--store", options.hasStore ? "on" : "off",
         ] + options.routerArguments
         guard mkdir(directory + "/data", 0o700) == 0, let processID = spawn(arguments, output: directory) else {
             return .failure(UsageProblem(text: "\(options.router) cannot be started: build it, or name it by --router"))

@@ -12,7 +12,7 @@ import Synchronization
 ///
 /// | status | when | body |
 /// |---|---|---|
-/// | 200 | the spans are committed; spans that cannot be taken are told as partial success | `ExportTraceServiceResponse` |
+/// | 200 | the spans are committed; those that cannot be taken are a partial success | `ExportTraceServiceResponse` |
 /// | 400 | the body is no trace request | `google.rpc.Status` |
 /// | 413 | the body is larger than `body_bytes`, before or after decompression by its limit | the same |
 /// | 415 | another content type or encoding | the same |
@@ -59,7 +59,8 @@ struct OTLPEndpoint: Sendable {
         do {
             body = try await request.body.collect(upTo: limits.bodyBytes)
         } catch {
-            throw Failure(.bodyTooLarge, "the body is larger than \(limits.bodyBytes) bytes, or was cut off", cause: error)
+            throw Failure(
+                .bodyTooLarge, "the body is larger than \(limits.bodyBytes) bytes, or was cut off", cause: error)
         }
         return try OTLPBody(encoding: encoding, form: form, limits: limits).encode(body, store)
     }
@@ -170,7 +171,7 @@ enum OTLPForm: Sendable {
             return response(.ok, body)
         case .json:
             let partial = ["rejectedSpans": "\(result.rejected)", "errorMessage": result.message]
-            return response(.ok, Self.json(result.rejected > 0 ? ["partialSuccess": partial] : [String: [String: String]]()))
+            return response(.ok, Self.json(result.rejected > 0 ? ["partialSuccess": partial] : [:]))
         }
     }
 

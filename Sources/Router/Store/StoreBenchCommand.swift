@@ -83,6 +83,7 @@ private struct StoreBench {
         func own(_ key: String, _ comparison: AttributeOperator, _ value: AttributeValue) -> SpanCondition {
             .compare(.intrinsic, key: key, comparison, value)
         }
+        let hour: Int64 = 3_600_000_000_000
         let rare = "/item/\(traces / 2)"
         let searches: [(String, TraceSearch)] = [
             ("everything, newest 20", TraceSearch()),
@@ -93,7 +94,7 @@ private struct StoreBench {
             ("operation by pattern, absent", TraceSearch(condition: own("name", .matches, .string("GET /n.*")))),
             ("status error", TraceSearch(condition: own("status", .equal, .string("error")))),
             ("span duration > 900 ms (rare)", TraceSearch(condition: own("duration", .greater, .int(900_000_000)))),
-            ("span duration > 1 h (absent)", TraceSearch(condition: own("duration", .greater, .int(3_600_000_000_000)))),
+            ("span duration > 1 h (absent)", TraceSearch(condition: own("duration", .greater, .int(hour)))),
             ("trace duration > 1 h (absent)", TraceSearch(minDuration: 3_600_000_000_000)),
             ("tag of few values", TraceSearch(condition: span("http.response.status_code", .equal, .int(503)))),
             ("tag, absent value", TraceSearch(condition: span("http.response.status_code", .equal, .int(418)))),
@@ -211,7 +212,8 @@ private enum MadeUpSpans {
             ("http.response.status_code", isError ? 503 : 200), ("network.peer.port", port), ("server.port", 8_080),
             ("process.pid", 1_000 + service), ("thread.id", 1_000 + Int(noise % 16)), ("ebpf.req_seq", sequence),
             ("ebpf.resp_seq", sequence ^ 0x5555), ("ebpf.thread_trace_id", Int(noise >> 12)),
-            ("ebpf.pid", 1_000 + service), ("ebpf.tid", 1_000 + Int(noise % 16)), ("ebpf.ktime", Int(begin & 0xffff_ffff_ffff)),
+            ("ebpf.pid", 1_000 + service), ("ebpf.tid", 1_000 + Int(noise % 16)),
+            ("ebpf.ktime", Int(begin & 0xffff_ffff_ffff)),
         ]
         for (key, value) in numbers {
             bytes += field(9, field(1, Array(key.utf8)) + field(2, varint(3 << 3) + varint(UInt64(value))))

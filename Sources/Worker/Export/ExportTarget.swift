@@ -22,6 +22,8 @@ struct ExportDropReason: Hashable, Sendable, CustomStringConvertible {
     static let unreadablePoint = ExportDropReason("unreadable_point")
     /// The receiver took the body, but not these spans of it (OTLP's partial success).
     static let rejectedByReceiver = ExportDropReason("rejected_by_receiver")
+    /// The router's store was too slow, or away, for some seconds.
+    static let storeBehind = ExportDropReason("store_behind")
     /// The receiver refused the body with this status.
     static func status(_ status: Int) -> ExportDropReason { ExportDropReason("http_\(status)") }
     var description: String { name }

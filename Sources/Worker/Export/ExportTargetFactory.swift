@@ -42,6 +42,22 @@ struct ExportTargetFactory: Sendable {
         return targets
     }
 
+    /// The target that feeds the router's store: best effort, it never holds up the others.
+    ///
+    /// Bodies go as they are: on loopback compressing costs more than the bytes.
+    func storeTarget(url: String) throws -> any ExportTarget {
+        let queue = TargetQueue(
+            target: StoreSettings.targetLabel, bytesMax: limits.targetQueueBytes, ledger: ledger, observer: observer,
+            acknowledge: acknowledge, overflow: QueueOverflow(reason: .storeBehind, waiting: waiting))
+        let transport = HTTPTransport.otlp(
+            try OTLPAddress(url), headers: [], connections: PostingTarget.requestsMax, connectTimeout: .seconds(2),
+            requestTimeout: .seconds(5))
+        return PostingTarget(
+            format: .otlp(.link), rules: OTLPRules(), transport: transport, packing: nil,
+            givingUp: PostingTarget.GivingUp(after: .seconds(5), reason: .storeBehind), queue: queue, waiting: waiting,
+            observer: observer, logger: logger)
+    }
+
     private func queue(_ label: String) -> TargetQueue {
         TargetQueue(
             target: label, bytesMax: limits.targetQueueBytes, ledger: ledger, observer: observer,

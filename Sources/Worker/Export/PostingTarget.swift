@@ -23,22 +23,34 @@ final class PostingTarget: ExportTarget {
         var compress: @Sendable (ByteBuffer) throws -> ByteBuffer
     }
 
+    /// When a body that cannot be delivered is given up: never, unless a target has this.
+    struct GivingUp: Sendable {
+        /// Time from the first attempt.
+        var after: Duration
+        var reason: ExportDropReason
+    }
+
     let name: String
     let format: ExportFormat
     let queue: TargetQueue
     private let rules: any DeliveryRules
     private let transport: any PostingTransport
     private let packing: Packing?
+    private let givingUp: GivingUp?
     private let waiting: ExportWaiting
     private let observer: any ExportObserver
     private let logger: Logger
     private let lastLog = Mutex<ContinuousClock.Instant?>(nil)
 
-    /// - Parameter packing: nil sends bodies as they are.
+    /// - Parameters:
+    ///   - packing: nil sends bodies as they are.
+    ///   - givingUp: nil tries until the body is taken or refused.
     init(
         format: ExportFormat, rules: any DeliveryRules, transport: any PostingTransport, packing: Packing?,
-        queue: TargetQueue, waiting: ExportWaiting, observer: any ExportObserver, logger: Logger
+        givingUp: GivingUp? = nil, queue: TargetQueue, waiting: ExportWaiting, observer: any ExportObserver,
+        logger: Logger
     ) {
+        self.givingUp = givingUp
         name = queue.target
         self.format = format
         self.rules = rules
@@ -91,6 +103,7 @@ final class PostingTarget: ExportTarget {
         let packed = packing.flatMap { try? $0.compress(raw) }
         let spans = chunks.reduce(0) { $0 + $1.spans }
         let delays = RetryDelays()
+        let began = waiting.now()
         var retry = 0
         while true {
             let decision = await attempt(packed ?? raw, spans: spans, encoding: packed == nil ? nil : packing?.encoding)
@@ -110,6 +123,11 @@ final class PostingTarget: ExportTarget {
                 return true
             case .retry(let reason, let after):
                 guard !queue.isClosed, !Task.isCancelled else { return false }
+                if let givingUp, waiting.now() - began >= givingUp.after {
+                    log("spans could not be delivered in time and were dropped", reason: reason)
+                    end(chunks, as: .dropped(givingUp.reason))
+                    return true
+                }
                 retry += 1
                 observer.retried(target: name, reason: reason)
                 log("cannot deliver spans, trying again", reason: reason)

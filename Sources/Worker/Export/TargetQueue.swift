@@ -29,7 +29,8 @@ enum QueueItem: Sendable {
 /// What waits for one target, bounded in bytes, and how far the target got.
 ///
 /// Bytes count from `enqueue` until `release`, so what is under way counts too. A chunk larger than the bound is
-/// taken when nothing else is there. Nothing is ever thrown away for slowness: `enqueue` suspends instead.
+/// taken when nothing else is there. Nothing is ever thrown away for slowness, `enqueue` suspends instead; but for a
+/// queue with an `overflow`, which drops and counts.
 /// Any number of tasks may take; items are handed out in order.
 final class TargetQueue: Sendable {
     private struct State {
@@ -60,6 +61,8 @@ final class TargetQueue: Sendable {
     let target: String
     /// Most bytes that wait or are under way.
     let bytesMax: Int
+    /// What is done with chunks for which there is no room; nil: they wait.
+    private let overflow: QueueOverflow?
     private let ledger: ExportLedger
     private let observer: any ExportObserver
     private let acknowledge: @Sendable (String, VerdictBlockID) -> Void
@@ -70,8 +73,10 @@ final class TargetQueue: Sendable {
     ///   - acknowledge: called when every span of a block, and of all before it, has ended in this target.
     init(
         target: String, bytesMax: Int, ledger: @escaping ExportLedger, observer: any ExportObserver,
-        acknowledge: @escaping @Sendable (String, VerdictBlockID) -> Void = { _, _ in }
+        acknowledge: @escaping @Sendable (String, VerdictBlockID) -> Void = { _, _ in },
+        overflow: QueueOverflow? = nil
     ) {
+        self.overflow = overflow
         self.target = target
         self.bytesMax = bytesMax
         self.ledger = ledger
@@ -121,6 +126,10 @@ final class TargetQueue: Sendable {
         while true {
             rest = rest.dropFirst(offer(rest))
             if rest.isEmpty { return }
+            if let overflow {
+                if await !overflow.waitsABit(), let item = rest.popFirst() { drop(item, overflow.reason) }
+                continue
+            }
             let size = rest.first?.bytes ?? 0
             await withCheckedContinuation { continuation in
                 let isRoom = state.withLock { state in
@@ -131,6 +140,13 @@ final class TargetQueue: Sendable {
                 if isRoom { continuation.resume() }
             }
         }
+    }
+
+    private func drop(_ item: QueueItem, _ reason: ExportDropReason) {
+        guard case .chunk(let chunk) = item else { return }
+        state.withLock { $0.tracker.opened(chunk.block, isLast: false) }
+        report(chunk.partitions, epoch: chunk.epoch, outcome: .dropped(reason))
+        finish(chunk.block)
     }
 
     /// Suspends until every block handed over whole so far has ended, or the queue is closed.
