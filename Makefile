@@ -27,10 +27,11 @@ release: ## release build of the router and the worker
 	swift build -c release --product ebpftrace-router
 	swift build -c release --product ebpftrace-worker
 
-docs: release ## write docs/configuration.md and docs/metrics.md from the tables in the sources
+docs: release ## write docs/configuration.md, metrics.md and openapi.yaml from the tables in the sources
 	.build/release/ebpftrace-router reference configuration > .build/configuration.md
 	.build/release/ebpftrace-router reference metrics > .build/metrics.md
-	mv .build/configuration.md .build/metrics.md docs/
+	.build/release/ebpftrace-router reference openapi > .build/openapi.yaml
+	mv .build/configuration.md .build/metrics.md .build/openapi.yaml docs/
 
 clean: ## remove everything that was built
 	rm -rf .build Benchmarks/.build .venv

@@ -54,6 +54,24 @@ public struct Limits: Hashable, Sendable {
     /// Most bytes that wait for one target.
     public var targetQueueBytes = 64 << 20
 
+    // Query
+    /// Longest TraceQL query or `tags` text, bytes.
+    public var queryBytes = 32 << 10
+    /// Deepest nesting of a query, most stages of its pipeline, and most tags of the older form.
+    public var queryDepth = 64
+    /// Most operators of a query: chains such as `a || b || c` count each.
+    public var queryOperators = 512
+    /// Most traces that one search gives; a larger `limit` counts as this.
+    public var searchTraces = 5_000
+    /// Most matched spans that a search gives of one set; a larger `spss` counts as this.
+    public var searchSpansPerSet = 1_000
+    /// Most tag names or values in one answer.
+    public var tagValues = 10_000
+    /// Most candidates that an explanation shows.
+    public var explainCandidates = 8
+    /// Most spans that are looked at as candidates for one key.
+    public var explainLookups = 64
+
     /// Epochs of partial graphs a worker may publish ahead of the merger's verdicts.
     public var unackedPartials = 64
 

@@ -14,8 +14,8 @@ struct RouterMain: AsyncParsableCommand {
             """,
         version: Product.version,
         subcommands: [
-            RunCommand.self, CheckCommand.self, ReplayCommand.self, DemoCommand.self, VersionCommand.self,
-            ReferenceCommand.self, StoreBenchCommand.self,
+            RunCommand.self, CheckCommand.self, ReplayCommand.self, DemoCommand.self, ExplainCommand.self,
+            VersionCommand.self, ReferenceCommand.self, StoreBenchCommand.self,
         ])
 
     /// Runs a command's body; a `Failure` becomes one line on standard error and its exit status.
@@ -52,17 +52,18 @@ struct CheckCommand: AsyncParsableCommand {
 
 /// `reference`: what `make docs` writes.
 struct ReferenceCommand: ParsableCommand {
-    enum Page: String, ExpressibleByArgument, CaseIterable { case configuration, metrics }
+    enum Page: String, ExpressibleByArgument, CaseIterable { case configuration, metrics, openapi }
 
     static let configuration = CommandConfiguration(
         commandName: "reference", abstract: "Prints a generated page of the documentation.", shouldDisplay: false)
 
-    @Argument(help: "configuration or metrics") var page: Page
+    @Argument(help: "configuration, metrics or openapi") var page: Page
 
     func run() {
         switch page {
         case .configuration: print(ConfigurationReference.markdown(), terminator: "")
         case .metrics: print(MetricsReference.page, terminator: "")
+        case .openapi: print(OpenAPIDocument.yaml, terminator: "")
         }
     }
 }

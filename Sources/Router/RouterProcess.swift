@@ -69,6 +69,9 @@ struct RouterProcess {
             readiness: { pages.readiness }, status: { pages.status }, metrics: { await pages.metricsPage() }
         ).register(on: routes)
         if let store = core.store { OTLPEndpoint(store: store, limits: core.limits).register(on: routes) }
+        QueryEndpoints(
+            store: core.store, limits: core.limits, metrics: core.metrics, readiness: { pages.readiness }
+        ).register(on: routes)
         return HTTPListener(
             purpose: "console", setting: "console", address: core.settings.console, router: routes, group: group,
             logger: logger

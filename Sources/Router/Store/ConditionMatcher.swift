@@ -17,10 +17,10 @@ final class ConditionMatcher {
         }
     }
 
-    static let patternBytes = 1_024
+    static let patternBytes = 8_192
     /// Longest text that a regular expression is tried on, bytes.
     static let textBytes = 4_096
-    private var patterns: [String: Regex<AnyRegexOutput>] = [:]
+    private var patterns: [String: Pattern] = [:]
 
     /// Checks all regular expressions of a condition. Fails with `.badInput` for one that cannot be read.
     func prepare(_ condition: SpanCondition) throws(Failure) {
@@ -41,11 +41,7 @@ final class ConditionMatcher {
         guard pattern.utf8.count <= Self.patternBytes else {
             throw Failure(.badInput, "a regular expression is longer than \(Self.patternBytes) bytes; shorten it")
         }
-        do {
-            patterns[pattern] = try Regex(pattern)
-        } catch {
-            throw Failure(.badInput, "\"\(pattern)\" is no regular expression; correct it")
-        }
+        patterns[pattern] = try Pattern(pattern)
     }
 
     /// Does the span fulfil the condition?
@@ -79,7 +75,7 @@ final class ConditionMatcher {
         case "rootServiceName": .string(context.rootService)
         case "instrumentation:name": .string(span.scope)
         case "span:id": .string(TraceIDText.hex(span.id))
-        case "span:parentID": .string(span.parent.map { TraceIDText.hex($0) } ?? "")
+        case "span:parentID": span.parent.map { .string(TraceIDText.hex($0)) }
         case "trace:id": .string(TraceIDText.hex(span.traceID))
         default: nil
         }
@@ -94,10 +90,9 @@ final class ConditionMatcher {
         case .matches, .notMatches:
             guard case .string(let text) = found, let pattern = patterns[value.text] else { return false }
             let short = text.utf8.count <= Self.textBytes ? text : String(text.prefix(Self.textBytes))
-            let isMatch = (try? pattern.wholeMatch(in: short)) != nil
-            return isMatch == (comparison == .matches)
+            return pattern.matches(short) == (comparison == .matches)
         case .equal: return Self.order(found, value) == .some(0)
-        case .notEqual: return Self.order(found, value).map { $0 != 0 } ?? true
+        case .notEqual: return Self.order(found, value).map { $0 != 0 } ?? false
         case .less: return Self.order(found, value).map { $0 == -1 } ?? false
         case .lessOrEqual: return Self.order(found, value).map { $0 == -1 || $0 == 0 } ?? false
         case .greater: return Self.order(found, value).map { $0 == 1 } ?? false

@@ -100,6 +100,11 @@ public enum Metric {
         "export_beyond_data_usage", .gauge, labels: ["target"],
         "1 while the receiver says that the paid amount of data is used up.")
 
+    // Query
+    public static let querySeconds = MetricDefinition(
+        "query_seconds", .histogram, unit: .seconds, labels: ["endpoint"], buckets: latencyBuckets,
+        "Time of one question to the console's API, by endpoint.")
+
     // Store
     public static let storeSpans = MetricDefinition(
         "store_spans_total", .counter, "Spans that the embedded store wrote.")
@@ -141,7 +146,7 @@ public enum Metric {
         exportSpans, exportQueueBytes, exportRetries,
         exportRequests, beyondDataUsage,
         storeSpans, storeRefused, storeExpired, storeBytes, storeSegments, storeWriteSeconds,
-        stageCPU,
+        querySeconds, stageCPU,
         workerRestarts, workersRunning, invariantViolations, leader, partitionOwner,
     ]
 

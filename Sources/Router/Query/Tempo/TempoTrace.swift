@@ -1,0 +1,309 @@
+import Foundation
+import Linking
+
+// A trace as Tempo answers it. Both forms say the same; numbers of fields and names are those of OTLP and of
+// tempopb.TraceByIDResponse:
+//
+//     v1   Trace             { resourceSpans = 1 }                        in JSON "batches"
+//     v2   TraceByIDResponse { trace = 1, metrics = 2, status = 3, message = 4 }
+//
+//     ResourceSpans { resource = 1 { attributes = 1 }, scopeSpans = 2 { scope = 1 { name = 1 }, spans = 2 } }
+
+/// The spans of a trace in OTLP's grouping: by resource, then by instrumentation scope, in order of first appearance.
+struct TempoTrace {
+    struct Group {
+        var resource: [Attribute]
+        var scopes: [(name: String, spans: [StoredSpan])]
+    }
+
+    let groups: [Group]
+
+    init(_ trace: StoredTrace) {
+        var groups: [Group] = []
+        var places: [Int: Int] = [:]
+        var scopePlaces: [[String: Int]] = []
+        for span in trace.spans {
+            let place: Int
+            if let known = places[span.resource] {
+                place = known
+            } else {
+                place = groups.count
+                places[span.resource] = place
+                let known = trace.resources.indices.contains(span.resource)
+                groups.append(Group(resource: known ? trace.resources[span.resource] : [], scopes: []))
+                scopePlaces.append([:])
+            }
+            if let scope = scopePlaces[place][span.scope] {
+                groups[place].scopes[scope].spans.append(span)
+            } else {
+                scopePlaces[place][span.scope] = groups[place].scopes.count
+                groups[place].scopes.append((span.scope, [span]))
+            }
+        }
+        self.groups = groups
+    }
+
+    // MARK: Protobuf
+
+    /// `Trace`, which is OTLP's `TracesData`.
+    var protobuf: [UInt8] {
+        var writer = ProtobufWriter()
+        for group in groups {
+            writer.message(1) { writer in
+                writer.message(1) { writer in
+                    for attribute in group.resource { writer.attribute(1, attribute.key, attribute.value) }
+                }
+                for scope in group.scopes {
+                    writer.message(2) { writer in
+                        writer.message(1) { $0.text(1, scope.name) }
+                        for span in scope.spans { writer.message(2) { $0.span(span) } }
+                    }
+                }
+            }
+        }
+        return writer.bytes
+    }
+
+    /// `TraceByIDResponse`, complete.
+    var responseProtobuf: [UInt8] {
+        var writer = ProtobufWriter()
+        writer.message(1) { $0.raw(protobuf) }
+        writer.message(2) { _ in }
+        return writer.bytes
+    }
+
+    // MARK: JSON
+
+    /// v1: `{"batches":[…]}`.
+    var json: [UInt8] {
+        var writer = JSONWriter()
+        writer.object { writeGroups("batches", &$0) }
+        return writer.bytes
+    }
+
+    /// v2: `{"trace":{"resourceSpans":[…]},"metrics":{}}`. A complete trace has no `status`, as in Tempo.
+    var responseJSON: [UInt8] {
+        var writer = JSONWriter()
+        writer.object { writer in
+            writer.member("trace", object: { writeGroups("resourceSpans", &$0) })
+            writer.member("metrics", object: { _ in })
+        }
+        return writer.bytes
+    }
+
+    private func writeGroups(_ name: String, _ writer: inout JSONWriter) {
+        writer.member(name, array: { writer in
+            for group in groups {
+                writer.object { writer in
+                    writer.member("resource", object: { $0.attributes(group.resource) })
+                    writer.member("scopeSpans", array: { writer in
+                        for scope in group.scopes { writer.object { Self.write(scope, &$0) } }
+                    })
+                }
+            }
+        })
+    }
+
+    private static func write(_ scope: (name: String, spans: [StoredSpan]), _ writer: inout JSONWriter) {
+        writer.member("scope", object: { if !scope.name.isEmpty { $0.member("name", scope.name) } })
+        writer.member("spans", array: { writer in
+            for span in scope.spans { writer.object { $0.span(span) } }
+        })
+    }
+}
+
+// MARK: Pieces of protobuf
+
+extension ProtobufWriter {
+    /// `KeyValue { key = 1, value = 2 AnyValue { string = 1, bool = 2, int = 3, double = 4 } }`
+    mutating func attribute(_ field: UInt64, _ key: String, _ value: AttributeValue) {
+        message(field) { writer in
+            writer.text(1, key)
+            writer.message(2) { writer in
+                switch value {
+                case .string(let text), .json(let text): writer.element(1, text)
+                case .bool(let flag): writer.choice(2, flag ? 1 : 0)
+                case .int(let number): writer.choice(3, UInt64(bitPattern: number))
+                case .double(let number): writer.fixed(4, number.bitPattern)
+                }
+            }
+        }
+    }
+
+    fileprivate mutating func span(_ span: StoredSpan) {
+        data(1, span.traceID.bytes)
+        data(2, span.id.bytes)
+        data(4, span.parent?.bytes ?? [])
+        text(5, span.name)
+        number(6, UInt64(clamping: span.kind))
+        fixed(7, span.start)
+        fixed(8, span.end)
+        for attribute in span.attributes { self.attribute(9, attribute.key, attribute.value) }
+        if span.statusCode != 0 || !span.statusMessage.isEmpty {
+            message(15) { writer in
+                writer.text(2, span.statusMessage)
+                writer.number(3, UInt64(clamping: span.statusCode))
+            }
+        }
+        raw(span.rest)
+    }
+}
+
+extension TraceID {
+    /// 16 bytes, the highest first.
+    var bytes: [UInt8] { SpanID(high).bytes + SpanID(low).bytes }
+}
+
+extension SpanID {
+    /// 8 bytes, the highest first.
+    var bytes: [UInt8] { withUnsafeBytes(of: bits.bigEndian) { Array($0) } }
+}
+
+// MARK: Pieces of JSON, in the conventions of jsonpb: zero values left out, 64-bit numbers as texts, bytes in base64
+
+extension JSONWriter {
+    private static let kinds = [
+        "SPAN_KIND_UNSPECIFIED", "SPAN_KIND_INTERNAL", "SPAN_KIND_SERVER", "SPAN_KIND_CLIENT", "SPAN_KIND_PRODUCER",
+        "SPAN_KIND_CONSUMER",
+    ]
+    private static let statuses = ["STATUS_CODE_UNSET", "STATUS_CODE_OK", "STATUS_CODE_ERROR"]
+
+    private static func base64(_ bytes: some Collection<UInt8>) -> String { Data(bytes).base64EncodedString() }
+
+    mutating func attributes(_ attributes: [Attribute]) {
+        if attributes.isEmpty { return }
+        member("attributes", array: { writer in
+            for attribute in attributes { writer.attribute(attribute.key, attribute.value) }
+        })
+    }
+
+    mutating func attribute(_ key: String, _ value: AttributeValue) {
+        object { writer in
+            writer.member("key", key)
+            writer.member("value", object: { $0.anyValue(value) })
+        }
+    }
+
+    private mutating func anyValue(_ value: AttributeValue) {
+        switch value {
+        case .string(let text), .json(let text): member("stringValue", text)
+        case .int(let number): member("intValue", String(number))
+        case .double(let number):
+            key("doubleValue")
+            self.number(number)
+        case .bool(let flag):
+            key("boolValue")
+            bool(flag)
+        }
+    }
+
+    fileprivate mutating func span(_ span: StoredSpan) {
+        member("traceId", Self.base64(span.traceID.bytes))
+        member("spanId", Self.base64(span.id.bytes))
+        if let parent = span.parent { member("parentSpanId", Self.base64(parent.bytes)) }
+        if !span.name.isEmpty { member("name", span.name) }
+        if Self.kinds.indices.contains(span.kind), span.kind != 0 { member("kind", Self.kinds[span.kind]) }
+        member("startTimeUnixNano", String(span.start))
+        member("endTimeUnixNano", String(span.end))
+        attributes(span.attributes)
+        rest(span.rest)
+        member("status", object: { writer in
+            if !span.statusMessage.isEmpty { writer.member("message", span.statusMessage) }
+            if Self.statuses.indices.contains(span.statusCode), span.statusCode != 0 {
+                writer.member("code", Self.statuses[span.statusCode])
+            }
+        })
+    }
+
+    /// What the store keeps as OTLP bytes: trace state (3), events (11), links (13).
+    private mutating func rest(_ bytes: [UInt8]) {
+        if bytes.isEmpty { return }
+        var events: [ArraySlice<UInt8>] = []
+        var links: [ArraySlice<UInt8>] = []
+        for (field, value) in ProtobufFields(bytes) {
+            guard case .bytes(let content) = value else { continue }
+            switch field {
+            case 3: member("traceState", String(decoding: content, as: UTF8.self))
+            case 11: events.append(content)
+            case 13: links.append(content)
+            default: break
+            }
+        }
+        if !events.isEmpty {
+            member("events", array: { writer in for event in events { writer.object { $0.event(event) } } })
+        }
+        if !links.isEmpty {
+            member("links", array: { writer in for link in links { writer.object { $0.link(link) } } })
+        }
+    }
+
+    private mutating func event(_ bytes: ArraySlice<UInt8>) {
+        var attributes: [ArraySlice<UInt8>] = []
+        for (field, value) in ProtobufFields(bytes) {
+            switch (field, value) {
+            case (1, .fixed(let time)): member("timeUnixNano", String(time))
+            case (2, .bytes(let name)): member("name", String(decoding: name, as: UTF8.self))
+            case (3, .bytes(let attribute)): attributes.append(attribute)
+            default: break
+            }
+        }
+        rawAttributes(attributes)
+    }
+
+    private mutating func link(_ bytes: ArraySlice<UInt8>) {
+        var attributes: [ArraySlice<UInt8>] = []
+        for (field, value) in ProtobufFields(bytes) {
+            switch (field, value) {
+            case (1, .bytes(let id)): member("traceId", Self.base64(id))
+            case (2, .bytes(let id)): member("spanId", Self.base64(id))
+            case (3, .bytes(let state)): member("traceState", String(decoding: state, as: UTF8.self))
+            case (4, .bytes(let attribute)): attributes.append(attribute)
+            default: break
+            }
+        }
+        rawAttributes(attributes)
+    }
+
+    private mutating func rawAttributes(_ attributes: [ArraySlice<UInt8>]) {
+        if attributes.isEmpty { return }
+        member("attributes", array: { writer in
+            for attribute in attributes {
+                writer.object { writer in
+                    for (field, value) in ProtobufFields(attribute) {
+                        switch (field, value) {
+                        case (1, .bytes(let key)): writer.member("key", String(decoding: key, as: UTF8.self))
+                        case (2, .bytes(let value)): writer.member("value", object: { $0.anyValue(value, depth: 0) })
+                        default: break
+                        }
+                    }
+                }
+            }
+        })
+    }
+
+    /// An `AnyValue` from its bytes; nesting beyond 16 levels is left out.
+    private mutating func anyValue(_ bytes: ArraySlice<UInt8>, depth: Int) {
+        // The last member of a oneof counts.
+        guard let (field, value) = ProtobufFields(bytes).reversed().first else { return }
+        switch (field, value) {
+        case (1, .bytes(let text)): member("stringValue", String(decoding: text, as: UTF8.self))
+        case (2, .number(let flag)):
+            key("boolValue")
+            bool(flag != 0)
+        case (3, .number(let number)): member("intValue", String(Int64(bitPattern: number)))
+        case (4, .fixed(let bits)):
+            key("doubleValue")
+            number(Double(bitPattern: bits))
+        case (5, .bytes(let list)) where depth < 16:
+            member("arrayValue", object: { writer in
+                writer.member("values", array: { writer in
+                    for case (1, .bytes(let element)) in ProtobufFields(list) {
+                        writer.object { $0.anyValue(element, depth: depth + 1) }
+                    }
+                })
+            })
+        case (7, .bytes(let data)): member("bytesValue", Self.base64(data))
+        default: break
+        }
+    }
+}
