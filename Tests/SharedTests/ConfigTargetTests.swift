@@ -72,6 +72,19 @@ struct ConfigTargetTests {
             ("target: [{file: a, stdout: true}]", "a target map holds exactly one of dataway, file, otlp, stdout"),
             ("target: [{dataway: 'https://h', gzip: perhaps}]", "\"gzip\" of a target must be true or false"),
             ("target: [{otlp: 'https://h', headers: x}]", "\"headers\" of a target must be a map"),
+            (
+                "target: [{otlp: 'https://h', headers: {'a b': x}}]",
+                "\"a b\" in \"headers\" of a target is no name of an HTTP header"
+            ),
+            (
+                "target: [{otlp: 'https://h', headers: {a: \"x\\ny\"}}]",
+                "the value of \"a\" in \"headers\" of a target holds a control character"
+            ),
+            (
+                "target: [{otlp: 'https://h', compression: lz4}]",
+                "\"compression\" of a target must be one of none, gzip, zstd"
+            ),
+            ("target: [{otlp: 'https://h', fields: some}]", "\"fields\" of a target must be one of none, link, all"),
             ("target: [[stdout]]", "a target is one text or one map, not a list within the list"),
         ])
     func badTargets(text: String, reason: String) throws {
@@ -83,12 +96,34 @@ struct ConfigTargetTests {
                     + " expected file:PATH, stdout, dataway:URL, otlp:URL or none"))
     }
 
-    @Test("an OTLP target is understood, and says that it comes later")
+    @Test("an OTLP target takes headers, a compression and which fields it sends; workers get the same")
     func otlp() throws {
-        let router = try ConfigCase(arguments: ["--target", "otlp:http://h:4318"]).router()
-        let sentence =
-            "target otlp:http://h:4318 is not available in this version; use dataway:URL or file:PATH instead"
-        #expect(router.output.targets.first?.unavailable?.message == sentence)
-        #expect(router.notices.contains(SettingsNotice(severity: .warning, sentence: sentence)))
+        let router = try ConfigCase.yaml(
+            """
+            target:
+              - otlp: https://c.example.com/otlp/traces?key=s3cret
+                headers: {authorization: Bearer s3cret}
+                compression: zstd
+                fields: link
+              - otlp:http://h:4318
+            """
+        ).router()
+        let expected = [
+            TargetSpec.otlp(
+                OTLPSpec(
+                    url: Secret("https://c.example.com/otlp/traces?key=s3cret"),
+                    headers: [OTLPSpec.Header(name: "authorization", value: Secret("Bearer s3cret"))],
+                    compression: .zstd, fields: .link)),
+            .otlp(OTLPSpec(url: Secret("http://h:4318"))),
+        ]
+        #expect(router.output.targets == expected)
+        #expect(!router.output.targets.map(\.description).joined().contains("s3cret"))
+        #expect(router.output.targets[0].description.hasSuffix("authorization: (hidden) (zstd) (fields: link)"))
+        var environment = router.workerEnvironment(routers: ["http://127.0.0.1:9531"])
+        environment["EBPFTRACE_ORDINAL"] = "0"
+        environment["EBPFTRACE_WORKERS"] = nil
+        #expect(environment["EBPFTRACE_TARGET"]?.contains("zstd") == true)
+        let again = try ConfigCase(environment: ["EBPFTRACE_TARGET": environment["EBPFTRACE_TARGET"] ?? ""]).router()
+        #expect(again.output.targets == expected)
     }
 }

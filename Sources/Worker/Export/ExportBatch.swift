@@ -13,6 +13,20 @@ struct VerdictBlockID: Hashable, Comparable, Sendable, CustomStringConvertible {
 struct PartitionCount: Hashable, Sendable {
     var partition: PartitionID
     var spans: Int
+
+    /// The first `first` spans of the runs, and the others.
+    static func split(_ runs: [PartitionCount], first: Int) -> ([PartitionCount], [PartitionCount]) {
+        var rest = max(0, first)
+        var front: [PartitionCount] = []
+        var back: [PartitionCount] = []
+        for run in runs {
+            let taken = min(rest, run.spans)
+            rest -= taken
+            if taken > 0 { front.append(PartitionCount(partition: run.partition, spans: taken)) }
+            if run.spans > taken { back.append(PartitionCount(partition: run.partition, spans: run.spans - taken)) }
+        }
+        return (front, back)
+    }
 }
 
 /// One kept span of a batch: which point it is, its address in the span log, and its verdict.

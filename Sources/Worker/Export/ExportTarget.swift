@@ -1,4 +1,5 @@
 import Linking
+import Shared
 
 /// In what form a target takes spans. Spans are encoded once per form, however many targets take it.
 enum ExportFormat: Hashable, Sendable {
@@ -6,6 +7,9 @@ enum ExportFormat: Hashable, Sendable {
     case protobuf
     /// One JSON object a line.
     case jsonLines
+    /// A row of `ResourceSpans` with tag and length; any number of them one after the other is the body of an OTLP
+    /// request. Says which of the points' own fields are kept.
+    case otlp(OTLPFields)
     /// Nothing: the target only counts.
     case none
 }
@@ -16,6 +20,8 @@ struct ExportDropReason: Hashable, Sendable, CustomStringConvertible {
     init(_ name: String) { self.name = name }
     /// The point's bytes cannot be walked, so the ids cannot be set.
     static let unreadablePoint = ExportDropReason("unreadable_point")
+    /// The receiver took the body, but not these spans of it (OTLP's partial success).
+    static let rejectedByReceiver = ExportDropReason("rejected_by_receiver")
     /// The receiver refused the body with this status.
     static func status(_ status: Int) -> ExportDropReason { ExportDropReason("http_\(status)") }
     var description: String { name }

@@ -23,9 +23,8 @@ struct ExportTargetFactory: Sendable {
 
     /// One target for each setting, `NoTarget` for none at all; labels as `TargetSpec.labels`.
     ///
-    /// Throws `Failure(.configuration)` for a target that this version does not have, or that is given twice.
+    /// Throws `Failure(.configuration)` for a target that cannot be used, or that is given twice.
     func targets(from specs: [TargetSpec]) throws -> [any ExportTarget] {
-        if let unavailable = specs.lazy.compactMap(\.unavailable).first { throw unavailable }
         let folders = specs.compactMap { (spec: TargetSpec) -> String? in
             guard case .file(let path) = spec else { return nil }
             return path
@@ -61,17 +60,37 @@ struct ExportTargetFactory: Sendable {
                 descriptor: outputDescriptor, queue: queue, waiting: waiting, observer: observer, logger: logger)
         case .dataway(let dataway):
             let address = try DatawayAddress(dataway.address(path: ""))
-            let compress: (@Sendable (ByteBuffer) throws -> ByteBuffer)? = dataway.gzip ? compressed : nil
-            return DatawayTarget(
-                transport: HTTPDatawayTransport(address: address, connections: DatawayTarget.requestsMax),
-                compress: compress, queue: queue, waiting: waiting, observer: observer, logger: logger)
-        case .otlp:
-            throw Failure(.configuration, "target \(spec) is not available in this version")
+            let transport = HTTPTransport.dataway(address, connections: PostingTarget.requestsMax)
+            return PostingTarget(
+                format: .protobuf, rules: DatawayRules(), transport: transport, packing: dataway.gzip ? .gzip : nil,
+                queue: queue, waiting: waiting, observer: observer, logger: logger)
+        case .otlp(let otlp):
+            let transport = HTTPTransport.otlp(
+                try OTLPAddress(otlp.url.revealed), headers: otlp.headers, connections: PostingTarget.requestsMax)
+            return PostingTarget(
+                format: .otlp(otlp.fields), rules: OTLPRules(), transport: transport,
+                packing: PostingTarget.Packing(otlp.compression), queue: queue, waiting: waiting, observer: observer,
+                logger: logger)
         }
     }
 }
 
-/// A body as one gzip member. A context is made anew for each body of up to 1 MB, which costs far less than the body.
-@Sendable func compressed(_ body: ByteBuffer) throws -> ByteBuffer {
-    ByteBuffer(bytes: try body.withUnsafeReadableBytes { try Gzip().compress($0) })
+extension PostingTarget.Packing {
+    /// One gzip member. A context is made anew for each body of up to 1 MB, which costs far less than the body.
+    static let gzip = PostingTarget.Packing(encoding: "gzip") { body in
+        ByteBuffer(bytes: try body.withUnsafeReadableBytes { try Gzip().compress($0) })
+    }
+    /// One zstd frame.
+    static let zstd = PostingTarget.Packing(encoding: "zstd") { body in
+        ByteBuffer(bytes: try body.withUnsafeReadableBytes { try Zstd().compress($0) })
+    }
+
+    /// Nil for bodies as they are.
+    init?(_ compression: TargetCompression) {
+        switch compression {
+        case .none: return nil
+        case .gzip: self = .gzip
+        case .zstd: self = .zstd
+        }
+    }
 }

@@ -80,12 +80,12 @@ struct ChunkBuilder {
         return result
     }
 
-    private static func add(_ spans: Int, of partition: PartitionID, to counts: inout [PartitionCount]) {
+    static func add(_ spans: Int, of partition: PartitionID, to counts: inout [PartitionCount]) {
         if spans > 0 { counts.append(PartitionCount(partition: partition, spans: spans)) }
     }
 
     /// What the batch holds and the chunks do not.
-    private static func missing(_ batch: ExportBatch, in chunks: [EncodedChunk]) -> [PartitionCount] {
+    static func missing(_ batch: ExportBatch, in chunks: [EncodedChunk]) -> [PartitionCount] {
         guard chunks.reduce(0, { $0 + $1.spans }) < batch.spans.count else { return [] }
         var rest: [PartitionID: Int] = [:]
         for run in batch.partitions { rest[run.partition, default: 0] += run.spans }
@@ -118,6 +118,9 @@ struct SplicingEncoder: SpanEncoder {
                 bytes.writeBytes(line)
                 return true
             }
+        case .otlp(let fields):
+            var encoder = OTLPEncoder(rules: rules, fields: fields)
+            return ChunkBuilder.encode(batch, bytesMax: bytesMax, with: &encoder)
         case .none:
             return EncodedBatch()
         }

@@ -12,12 +12,12 @@ import Testing
         -> ExportFanOut
     {
         let address = try DatawayAddress("http://127.0.0.1:\(port)?token=tkn_secret&x=1")
-        let transport = HTTPDatawayTransport(
-            address: address, connections: DatawayTarget.requestsMax, connectTimeout: .seconds(2),
+        let transport = HTTPTransport.dataway(
+            address, connections: PostingTarget.requestsMax, connectTimeout: .seconds(2),
             requestTimeout: requestTimeout)
-        let compress: (@Sendable (ByteBuffer) throws -> ByteBuffer)? = isGzip ? compressed : nil
-        let target = DatawayTarget(
-            transport: transport, compress: compress, queue: recorder.queue("dataway"), waiting: hurried,
+        let target = PostingTarget(
+            format: .protobuf, rules: DatawayRules(),
+            transport: transport, packing: isGzip ? .gzip : nil, queue: recorder.queue("dataway"), waiting: hurried,
             observer: recorder, logger: quiet)
         return ExportFanOut(targets: [target], encoder: MarkingEncoder())
     }
@@ -49,7 +49,7 @@ import Testing
             #expect(request.headers["Content-Type"] == ["application/protobuf; proto=com.guance.Point"])
             #expect(request.headers["X-Points"] == [String(ids(inProtobuf: request.body).count)])
             #expect(request.headers["Content-Encoding"].isEmpty)
-            #expect(request.body.count <= DatawayTarget.bodyBytesMax)
+            #expect(request.body.count <= PostingTarget.bodyBytesMax)
         }
         #expect(server.underWayMax <= 4)
         await server.die()

@@ -8,10 +8,10 @@ import Testing
 @testable import Worker
 
 /// Takes a body only when the test lets it.
-struct GatedTransport: DatawayTransport {
+struct GatedTransport: PostingTransport {
     let isOpen: @Sendable () -> Bool
-    var answer = DatawayAnswer(status: 200)
-    func post(_ body: ByteBuffer, spans: Int, isGzip: Bool) async throws -> DatawayAnswer {
+    var answer = HTTPAnswer(status: 200)
+    func post(_ body: ByteBuffer, spans: Int, encoding: String?) async throws -> HTTPAnswer {
         while !isOpen() { try await Task.sleep(for: .milliseconds(2)) }
         return answer
     }
@@ -21,9 +21,10 @@ struct GatedTransport: DatawayTransport {
 @Suite struct ExportFanOutTests {
     private let recorder = Recorder()
 
-    private func dataway(_ name: String, bytesMax: Int = 64 << 20, _ transport: GatedTransport) -> DatawayTarget {
-        DatawayTarget(
-            transport: transport, compress: nil, queue: recorder.queue(name, bytesMax: bytesMax), waiting: hurried,
+    private func dataway(_ name: String, bytesMax: Int = 64 << 20, _ transport: GatedTransport) -> PostingTarget {
+        PostingTarget(
+            format: .protobuf, rules: DatawayRules(),
+            transport: transport, packing: nil, queue: recorder.queue(name, bytesMax: bytesMax), waiting: hurried,
             observer: recorder, logger: quiet)
     }
 
@@ -58,8 +59,8 @@ struct GatedTransport: DatawayTransport {
     }
 
     @Test func aFailingTargetDoesNotAffectAnother() async throws {
-        let failing = dataway("failing", GatedTransport(isOpen: { true }, answer: DatawayAnswer(status: 500)))
-        let refusing = dataway("refusing", GatedTransport(isOpen: { true }, answer: DatawayAnswer(status: 401)))
+        let failing = dataway("failing", GatedTransport(isOpen: { true }, answer: HTTPAnswer(status: 500)))
+        let refusing = dataway("refusing", GatedTransport(isOpen: { true }, answer: HTTPAnswer(status: 401)))
         let good = dataway("good", GatedTransport(isOpen: { true }))
         let fanOut = ExportFanOut(targets: [failing, refusing, good], encoder: MarkingEncoder())
         try await fanOut.start()

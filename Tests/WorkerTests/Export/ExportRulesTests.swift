@@ -49,7 +49,7 @@ import Testing
 
     @Test func answersDecideByStatus() {
         func decision(_ status: Int, _ body: String = "") -> DeliveryDecision {
-            DeliveryDecision(DatawayAnswer(status: status, body: Array(body.utf8)), unixSeconds: 0)
+            DeliveryDecision(HTTPAnswer(status: status, body: Array(body.utf8)), unixSeconds: 0)
         }
         #expect(decision(200) == .done)
         #expect(decision(204) == .done)

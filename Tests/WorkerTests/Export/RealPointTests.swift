@@ -49,8 +49,9 @@ import Testing
         }
         let server = MiniServer { _ in .answer(200) }
         let address = try DatawayAddress("http://127.0.0.1:\(try await server.start())?token=tkn_x")
-        let target = DatawayTarget(
-            transport: HTTPDatawayTransport(address: address, connections: 1), compress: nil,
+        let target = PostingTarget(
+            format: .protobuf, rules: DatawayRules(),
+            transport: HTTPTransport.dataway(address, connections: 1), packing: nil,
             queue: recorder.queue("dataway"), waiting: hurried, observer: recorder, logger: quiet)
         let fanOut = ExportFanOut(targets: [target], encoder: encoder)
         try await fanOut.start()

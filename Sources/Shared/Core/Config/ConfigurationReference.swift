@@ -67,10 +67,14 @@ public enum ConfigurationReference {
         | `file:PATH` | `{file: PATH}` | JSON lines in the directory PATH |
         | `stdout` | `{stdout: true}` | JSON lines on standard output |
         | `dataway:URL` | `{dataway: URL, token: TOKEN, gzip: true}` | POST to a Dataway or DataKit |
-        | `otlp:URL` | `{otlp: URL, headers: {NAME: VALUE}}` | recognised; not available in this version |
+        | `otlp:URL` | `{otlp: URL, headers: {NAME: VALUE}, compression: none, fields: none}` | OTLP to a receiver |
         | `none` | – | finished traces are counted and not sent anywhere |
 
         Without a target, traces go to `file:DATA_DIR/traces`.
+
+        OTLP goes over HTTP as protobuf. A URL without a path gets `/v1/traces`; one with a path is used as given.
+        `compression` is `none`, `gzip` or `zstd`. `fields` says which of a span's own fields are sent beside its
+        attributes, under the prefix `ebpf.`: `none`, `link` (what it was linked by) or `all`. See [OTLP](otlp.md).
 
         ## Settings file
 

@@ -62,8 +62,5 @@ public struct OutputSettings: Sendable {
         queueBytes = try resolver.bytes(.targetQueueBytes)
         let clusterName = try resolver.text(.clusterName)
         globalTags = try resolver.tags(clusterName: clusterName)
-        for target in targets {
-            if let unavailable = target.unavailable { resolver.tell(.warning(unavailable.message)) }
-        }
     }
 }

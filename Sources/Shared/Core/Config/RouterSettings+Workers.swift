@@ -38,7 +38,11 @@ extension TargetSpec {
             return FlowText.map([("dataway", FlowText.quoted(url)), ("gzip", "\(target.gzip)")] + token)
         case .otlp(let target):
             let headers = FlowText.map(target.headers.map { ($0.name, FlowText.quoted($0.value.revealed)) })
-            return FlowText.map([("otlp", FlowText.quoted(target.url.revealed)), ("headers", headers)])
+            return FlowText.map([
+                ("otlp", FlowText.quoted(target.url.revealed)), ("headers", headers),
+                ("compression", FlowText.quoted(target.compression.rawValue)),
+                ("fields", FlowText.quoted(target.fields.rawValue)),
+            ])
         }
     }
 }

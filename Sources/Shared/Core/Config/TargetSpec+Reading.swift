@@ -1,7 +1,7 @@
 /// Reads targets from texts and maps. Every message hides secrets.
 ///
 /// Texts: `file:PATH`, `stdout`, `dataway:URL`, `otlp:URL`, `none`. Maps: `{dataway: URL, token: …, gzip: true}`,
-/// `{file: PATH}`, `{otlp: URL, headers: {…}}`, `{stdout: true}`.
+/// `{file: PATH}`, `{otlp: URL, headers: {…}, compression: none|gzip|zstd, fields: none|link|all}`, `{stdout: true}`.
 struct TargetReader {
     /// `target_gzip`: what a Dataway target uses unless its map says otherwise.
     var gzip: Bool
@@ -36,7 +36,7 @@ struct TargetReader {
         switch parts[0] {
         case "file": return try file(rest)
         case "dataway": return .dataway(try dataway(rest, token: nil, gzip: gzip))
-        case "otlp": return .otlp(OTLPTarget(url: Secret(try checkedURL(rest)), headers: []))
+        case "otlp": return .otlp(OTLPSpec(url: Secret(try checkedURL(rest))))
         default: throw wrong("\"\(Secret.hidden(in: text))\" names no kind of target")
         }
     }
@@ -59,7 +59,7 @@ struct TargetReader {
         switch kind {
         case "file": return try file(main)
         case "stdout": return .standardOutput
-        case "otlp": return .otlp(OTLPTarget(url: Secret(try checkedURL(main)), headers: try headers(in: pairs)))
+        case "otlp": return .otlp(try otlp(main, in: pairs))
         default:
             let hasToken = pairs.contains { $0.name == "token" }
             return .dataway(
@@ -68,7 +68,8 @@ struct TargetReader {
     }
 
     private static let keysOfKind = [
-        "dataway": ["dataway", "token", "gzip"], "file": ["file"], "otlp": ["otlp", "headers"], "stdout": ["stdout"],
+        "dataway": ["dataway", "token", "gzip"], "file": ["file"], "stdout": ["stdout"],
+        "otlp": ["otlp", "headers", "compression", "fields"],
     ]
 
     private func text(_ name: String, in pairs: [RawValue.Pair]) throws(Failure) -> String {
@@ -86,14 +87,49 @@ struct TargetReader {
         return gzip
     }
 
-    private func headers(in pairs: [RawValue.Pair]) throws(Failure) -> [OTLPTarget.Header] {
+    private func otlp(_ url: String, in pairs: [RawValue.Pair]) throws(Failure) -> OTLPSpec {
+        OTLPSpec(
+            url: Secret(try checkedURL(url)), headers: try headers(in: pairs),
+            compression: try choice("compression", of: TargetCompression.self, in: pairs) ?? .none,
+            fields: try choice("fields", of: OTLPFields.self, in: pairs) ?? .none)
+    }
+
+    /// One of an enumeration's words; nil when the key is not there.
+    private func choice<Choice: RawRepresentable<String> & CaseIterable>(
+        _ name: String, of _: Choice.Type, in pairs: [RawValue.Pair]
+    ) throws(Failure) -> Choice? {
+        guard pairs.contains(where: { $0.name == name }) else { return nil }
+        guard let choice = Choice(rawValue: try text(name, in: pairs)) else {
+            let words = Choice.allCases.map(\.rawValue).joined(separator: ", ")
+            throw wrong("\"\(name)\" of a target must be one of \(words)")
+        }
+        return choice
+    }
+
+    private func headers(in pairs: [RawValue.Pair]) throws(Failure) -> [OTLPSpec.Header] {
         guard let value = pairs.first(where: { $0.name == "headers" })?.value else { return [] }
         guard case .map(let entries) = value else { throw wrong("\"headers\" of a target must be a map") }
-        var headers: [OTLPTarget.Header] = []
+        var headers: [OTLPSpec.Header] = []
         for entry in entries {
-            headers.append(OTLPTarget.Header(name: entry.name, value: Secret(try text(entry.name, in: entries))))
+            let value = try text(entry.name, in: entries)
+            try checkHeader(entry.name, value)
+            headers.append(OTLPSpec.Header(name: entry.name, value: Secret(value)))
         }
         return headers
+    }
+
+    /// The HTTP client refuses every request with a header that HTTP cannot carry.
+    private func checkHeader(_ name: String, _ value: String) throws(Failure) {
+        let marks = Set("!#$%&'*+-.^_`|~".utf8)
+        let isToken = name.utf8.allSatisfy { byte in
+            (byte | 0x20) &- UInt8(ascii: "a") < 26 || byte &- UInt8(ascii: "0") < 10 || marks.contains(byte)
+        }
+        guard isToken, !name.isEmpty else {
+            throw wrong("\"\(name)\" in \"headers\" of a target is no name of an HTTP header")
+        }
+        guard value.utf8.allSatisfy({ $0 >= 0x20 && $0 != 0x7F || $0 == 0x09 }) else {
+            throw wrong("the value of \"\(name)\" in \"headers\" of a target holds a control character")
+        }
     }
 
     /// A Dataway target of a URL as DataKit writes it, its token in the query.

@@ -5,7 +5,7 @@ public enum TargetSpec: Hashable, Sendable, CustomStringConvertible {
     /// JSON lines on standard output.
     case standardOutput
     case dataway(DatawaySpec)
-    case otlp(OTLPTarget)
+    case otlp(OTLPSpec)
 
     /// The target without secrets.
     public var description: String {
@@ -15,14 +15,6 @@ public enum TargetSpec: Hashable, Sendable, CustomStringConvertible {
         case .dataway(let target): "dataway:\(target)"
         case .otlp(let target): "otlp:\(target)"
         }
-    }
-
-    /// Why this version cannot serve the target, with the remedy; nil when it can.
-    public var unavailable: Failure? {
-        guard case .otlp = self else { return nil }
-        return Failure(
-            .configuration,
-            "target \(self) is not available in this version; use dataway:URL or file:PATH instead")
     }
 }
 
@@ -48,20 +40,48 @@ public struct DatawaySpec: Hashable, Sendable, CustomStringConvertible {
     }
 }
 
-/// An OpenTelemetry receiver.
-public struct OTLPTarget: Hashable, Sendable, CustomStringConvertible {
+/// How request bodies are compressed.
+public enum TargetCompression: String, Hashable, Sendable, CaseIterable {
+    case none
+    case gzip
+    case zstd
+}
+
+/// An OpenTelemetry receiver of OTLP over HTTP.
+public struct OTLPSpec: Hashable, Sendable, CustomStringConvertible {
     /// As given; its query may be secret.
     public var url: Secret
     /// Request headers; their values may be secret.
     public var headers: [Header]
+    public var compression: TargetCompression
+    /// Which of a point's own fields its span keeps.
+    public var fields: OTLPFields
 
     /// One request header.
     public struct Header: Hashable, Sendable {
         public var name: String
         public var value: Secret
+
+        public init(name: String, value: Secret) {
+            self.name = name
+            self.value = value
+        }
+    }
+
+    public init(
+        url: Secret, headers: [Header] = [], compression: TargetCompression = .none, fields: OTLPFields = .none
+    ) {
+        self.url = url
+        self.headers = headers
+        self.compression = compression
+        self.fields = fields
     }
 
     public var description: String {
-        Secret.hidden(in: url.revealed) + headers.map { " \($0.name): \($0.value)" }.joined(separator: ",")
+        let options =
+            (compression == .none ? "" : " (\(compression.rawValue))")
+            + (fields == .none ? "" : " (fields: \(fields.rawValue))")
+        return Secret.hidden(in: url.revealed) + headers.map { " \($0.name): \($0.value)" }.joined(separator: ",")
+            + options
     }
 }

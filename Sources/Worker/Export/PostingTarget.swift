@@ -4,11 +4,11 @@ import NIOCore
 import Shared
 import Synchronization
 
-/// Posts spans to Dataway or DataKit as `PBPoints`, up to four bodies at a time, each until it is taken or refused.
+/// Posts spans to a receiver over HTTP, up to four bodies at a time, each until it is taken or refused.
 ///
-/// Retry rules: `DeliveryDecision` and `RetryDelays`. Small chunks of several batches go in one body. Bodies arrive in
+/// Retry rules: `DeliveryRules` and `RetryDelays`. Small chunks of several batches go in one body. Bodies arrive in
 /// any order; a body whose answer was lost is sent again (same ids), so the receiver may see spans twice.
-final class DatawayTarget: ExportTarget {
+final class PostingTarget: ExportTarget {
     /// Bodies under way at a time.
     static let requestsMax = 4
     /// Largest body before compression, bytes; a single larger span still goes, alone.
@@ -16,24 +16,34 @@ final class DatawayTarget: ExportTarget {
     /// Time between two log lines about refused data.
     private static let logInterval = Duration.seconds(60)
 
+    /// How bodies are compressed.
+    struct Packing: Sendable {
+        /// Value of `Content-Encoding`.
+        var encoding: String
+        var compress: @Sendable (ByteBuffer) throws -> ByteBuffer
+    }
+
     let name: String
-    let format = ExportFormat.protobuf
+    let format: ExportFormat
     let queue: TargetQueue
-    private let transport: any DatawayTransport
-    /// Compresses a body; nil sends it as it is.
-    private let compress: (@Sendable (ByteBuffer) throws -> ByteBuffer)?
+    private let rules: any DeliveryRules
+    private let transport: any PostingTransport
+    private let packing: Packing?
     private let waiting: ExportWaiting
     private let observer: any ExportObserver
     private let logger: Logger
     private let lastLog = Mutex<ContinuousClock.Instant?>(nil)
 
+    /// - Parameter packing: nil sends bodies as they are.
     init(
-        transport: any DatawayTransport, compress: (@Sendable (ByteBuffer) throws -> ByteBuffer)?, queue: TargetQueue,
-        waiting: ExportWaiting, observer: any ExportObserver, logger: Logger
+        format: ExportFormat, rules: any DeliveryRules, transport: any PostingTransport, packing: Packing?,
+        queue: TargetQueue, waiting: ExportWaiting, observer: any ExportObserver, logger: Logger
     ) {
         name = queue.target
+        self.format = format
+        self.rules = rules
         self.transport = transport
-        self.compress = compress
+        self.packing = packing
         self.queue = queue
         self.waiting = waiting
         self.observer = observer
@@ -78,16 +88,20 @@ final class DatawayTarget: ExportTarget {
     /// Sends one body until it is taken or refused. False when the target was closed before.
     private func deliver(_ chunks: [EncodedChunk]) async -> Bool {
         let raw = joined(chunks)
-        let packed = compress.flatMap { try? $0(raw) }
+        let packed = packing.flatMap { try? $0.compress(raw) }
         let spans = chunks.reduce(0) { $0 + $1.spans }
         let delays = RetryDelays()
         var retry = 0
         while true {
-            let decision = await attempt(packed ?? raw, spans: spans, isGzip: packed != nil)
+            let decision = await attempt(packed ?? raw, spans: spans, encoding: packed == nil ? nil : packing?.encoding)
             switch decision {
             case .done:
                 observer.beyondDataUsage(target: name, false)
                 end(chunks, as: .exported)
+                return true
+            case .partly(let rejected, let message):
+                log("the receiver refuses some spans", reason: message)
+                end(chunks, rejected: min(rejected, spans))
                 return true
             case .drop(let reason, let isBeyond):
                 if isBeyond { observer.beyondDataUsage(target: name, true) }
@@ -106,12 +120,12 @@ final class DatawayTarget: ExportTarget {
         }
     }
 
-    private func attempt(_ body: ByteBuffer, spans: Int, isGzip: Bool) async -> DeliveryDecision {
+    private func attempt(_ body: ByteBuffer, spans: Int, encoding: String?) async -> DeliveryDecision {
         let begin = waiting.now()
         do {
-            let answer = try await transport.post(body, spans: spans, isGzip: isGzip)
+            let answer = try await transport.post(body, spans: spans, encoding: encoding)
             observer.request(target: name, status: answer.status, duration: waiting.now() - begin)
-            return DeliveryDecision(answer, unixSeconds: waiting.unixSeconds())
+            return rules.decision(answer, unixSeconds: waiting.unixSeconds())
         } catch {
             observer.request(target: name, status: 0, duration: waiting.now() - begin)
             // The error's own text may hold the URL with its token.
@@ -130,6 +144,21 @@ final class DatawayTarget: ExportTarget {
     private func end(_ chunks: [EncodedChunk], as outcome: ExportOutcome) {
         for chunk in chunks {
             queue.report(chunk.partitions, epoch: chunk.epoch, outcome: outcome)
+            queue.release(bytes: chunk.bytes.readableBytes)
+            queue.finish(chunk.block)
+        }
+    }
+
+    /// Ends chunks of which the receiver took all but some spans. It does not say which, so the first are counted.
+    private func end(_ chunks: [EncodedChunk], rejected: Int) {
+        var rejected = rejected
+        for chunk in chunks {
+            let (dropped, taken) = PartitionCount.split(chunk.partitions, first: rejected)
+            rejected -= dropped.reduce(0) { $0 + $1.spans }
+            if !dropped.isEmpty {
+                queue.report(dropped, epoch: chunk.epoch, outcome: .dropped(.rejectedByReceiver))
+            }
+            if !taken.isEmpty { queue.report(taken, epoch: chunk.epoch, outcome: .exported) }
             queue.release(bytes: chunk.bytes.readableBytes)
             queue.finish(chunk.block)
         }

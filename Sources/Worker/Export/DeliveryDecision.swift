@@ -1,5 +1,5 @@
 /// What a receiver answered to one body.
-struct DatawayAnswer: Sendable {
+struct HTTPAnswer: Sendable {
     var status: Int
     /// Value of `Retry-After`, as sent.
     var retryAfter: String?
@@ -13,7 +13,20 @@ struct DatawayAnswer: Sendable {
     }
 }
 
-/// What to do with a body after an answer. Pure.
+/// What an answer means to one kind of receiver. Pure.
+protocol DeliveryRules: Sendable {
+    /// - Parameter unixSeconds: now, for a `Retry-After` that is a date.
+    func decision(_ answer: HTTPAnswer, unixSeconds: Int64) -> DeliveryDecision
+}
+
+/// Dataway's and DataKit's rules.
+struct DatawayRules: DeliveryRules {
+    func decision(_ answer: HTTPAnswer, unixSeconds: Int64) -> DeliveryDecision {
+        DeliveryDecision(answer, unixSeconds: unixSeconds)
+    }
+}
+
+/// What to do with a body after an answer. Pure. `init` holds Dataway's rules:
 ///
 ///     2xx                          done
 ///     408, 429, 5xx, 1xx, 3xx      keep and retry; `Retry-After` is obeyed
@@ -21,11 +34,13 @@ struct DatawayAnswer: Sendable {
 ///     no answer, time-out          keep and retry (the caller's case: there is no answer to look at)
 enum DeliveryDecision: Equatable, Sendable {
     case done
+    /// Taken but for some spans, which the receiver does not want again; its words for the log.
+    case partly(rejected: Int, message: String)
     case drop(ExportDropReason, isBeyondDataUsage: Bool)
     case retry(reason: String, after: Duration?)
 
     /// - Parameter unixSeconds: now, for a `Retry-After` that is a date.
-    init(_ answer: DatawayAnswer, unixSeconds: Int64) {
+    init(_ answer: HTTPAnswer, unixSeconds: Int64) {
         switch answer.status {
         case 200..<300:
             self = .done
