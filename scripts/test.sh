@@ -12,5 +12,6 @@ step "debug build";   swift build --build-tests
 step "tests"
 EBPFTRACE_BIN="$PWD/.build/release" \
     swift test --skip-build --disable-xctest --xunit-output .build/tests.xml
+step "otlp";          .venv/bin/python Tests/otlp/check.py .build/release
 step "gates";         scripts/gates.sh
 step "done"
