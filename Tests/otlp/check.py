@@ -126,7 +126,8 @@ def run(programs, compression):
         with open(os.path.join(folder, "settings.yaml"), "w") as file:
             json.dump({"target": [{"file": traces}, target], "sampling_rate": 1, "window": "2s"}, file)
         free = "127.0.0.1:0"
-        command = [os.path.join(programs, "ebpftrace-router"), "run", "--workers", "2", "--config", file.name, "--log-level", "error"]
+        command = [os.path.join(programs, "ebpftrace-router"), "run", "--workers", "2", "--config", file.name]
+        command += ["--log-level", "error"]
         for flag in ["--listen", "--console", "--peers", "--worker-listen"]:
             command += [flag, free]
         router = subprocess.Popen(command + ["--data-dir", data], stdout=subprocess.DEVNULL)
