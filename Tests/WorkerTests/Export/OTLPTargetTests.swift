@@ -39,11 +39,8 @@ import Testing
         field("service", Array("gw".utf8))
         field("resource", [UInt8](repeating: UInt8(ascii: "x"), count: filling))
         var batch = makeBatch(block: block, ids: ids, partitions: [1, 2])
-        batch.points = point
-        for index in batch.spans.indices {
-            batch.spans[index].offset = 0
-            batch.spans[index].length = UInt32(point.count)
-        }
+        batch.points = point.withUnsafeBytes { PointBuffer($0, points: [0..<point.count]) }
+        for index in batch.spans.indices { batch.spans[index].point = 0 }
         return batch
     }
 
