@@ -93,6 +93,9 @@ let package = Package(
             name: "decode-gate", dependencies: ["Linking", "Shared"], path: "Benchmarks/Gates/DecodeGate",
             swiftSettings: ours),
         .executableTarget(
+            name: "export-gate", dependencies: ["Linking", "Shared"], path: "Benchmarks/Gates/ExportGate",
+            swiftSettings: ours),
+        .executableTarget(
             name: "linking-bench", dependencies: ["Linking", "Shared"], path: "Benchmarks/Gates/LinkingBench",
             swiftSettings: ours),
         .testTarget(

@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
 # What a build needs, on a fresh Debian 12 with Swift 6.3: checks it, installs what is missing.
 # usage: scripts/setup.sh [--tests]      exit 69: something is missing that could not be installed.
-# Nothing here needs Python packages: score.py and the checks use the standard library alone.
+# Only the check of OTLP by foreign code needs a Python package, in the folder .venv (with --tests).
 set -euo pipefail
 
 packages=(libzstd-dev libdeflate-dev libsqlite3-dev zlib1g-dev pkg-config)
-[[ ${1:-} == --tests ]] && packages+=(valgrind curl)
+[[ ${1:-} == --tests ]] && packages+=(valgrind curl zstd python3-venv)
 
 unavailable() { printf 'setup: %s\n' "$@" >&2; exit 69; }
 
@@ -19,13 +19,26 @@ if [[ ${1:-} == --tests ]]; then
     command -v python3 >/dev/null || unavailable "python3 is not on the PATH." "Install it: apt-get install python3"
 fi
 
+python_packages() {
+    local list=Tests/otlp/requirements.txt
+    cd "$(dirname "$0")/.."
+    [[ -x .venv/bin/python ]] || python3 -m venv .venv || unavailable "Python cannot make the folder .venv."
+    .venv/bin/python -c "import opentelemetry.proto.trace.v1.trace_pb2" 2>/dev/null ||
+        .venv/bin/pip install --quiet --disable-pip-version-check -r "$list" ||
+        unavailable "The Python packages of $list could not be installed."
+}
+finish() {
+    if [[ ${1:-} == --tests ]]; then python_packages; fi
+    exit 0
+}
+
 command -v dpkg-query >/dev/null ||
     unavailable "This is no Debian: install what these packages hold by your own means: ${packages[*]}"
 missing=()
 for package in "${packages[@]}"; do
     [[ $(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null || true) == installed ]] || missing+=("$package")
 done
-[[ ${#missing[@]} -eq 0 ]] && exit 0
+[[ ${#missing[@]} -eq 0 ]] && finish "$@"
 
 command="apt-get update && apt-get install -y --no-install-recommends ${missing[*]}"
 echo "setup: installing ${missing[*]}" >&2
@@ -38,6 +51,6 @@ else
 fi
 # Debian's package lists may be there already: the update is only made when the first attempt fails.
 install=(apt-get install -y --no-install-recommends "${missing[@]}")
-"${as_root[@]}" "${install[@]}" >/dev/null 2>&1 && exit 0
-"${as_root[@]}" apt-get update >&2 && "${as_root[@]}" "${install[@]}" >&2 && exit 0
+"${as_root[@]}" "${install[@]}" >/dev/null 2>&1 && finish "$@"
+"${as_root[@]}" apt-get update >&2 && "${as_root[@]}" "${install[@]}" >&2 && finish "$@"
 unavailable "The installation failed. Run as root:" "  $command"

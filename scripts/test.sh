@@ -7,10 +7,11 @@ step() { printf '\n== %s (%d s so far)\n' "$1" "$SECONDS"; }
 
 rm -f .build/tests.xml .build/tests-swift-testing.xml
 step "tidy";          scripts/tidy.sh
-step "release build"; scripts/release.sh decode-gate
+step "release build"; scripts/release.sh decode-gate export-gate
 step "debug build";   swift build --build-tests
 step "tests"
 EBPFTRACE_BIN="$PWD/.build/release" \
     swift test --skip-build --disable-xctest --xunit-output .build/tests.xml
+step "otlp";          .venv/bin/python Tests/otlp/check.py .build/release
 step "gates";         scripts/gates.sh
 step "done"

@@ -10,8 +10,12 @@ extension ChunkBuilder {
         var index = 0
         for run in batch.partitions {
             var readable = 0
-            for span in batch.spans[index..<index + run.spans] {
-                guard encode(span, of: batch, with: &encoder) else { continue }
+            for place in index..<index + run.spans {
+                if place + lookAhead < batch.spans.count {
+                    batch.points.prefetch(batch.spans[place + lookAhead].point)
+                }
+                let span = batch.spans[place]
+                guard encoder.encode(batch.points[span.point], verdict: span.verdict) else { continue }
                 if encoder.bytesWithPending > bytesMax, encoder.spans > 0 {
                     add(readable, of: run.partition, to: &counts)
                     readable = 0
@@ -26,17 +30,6 @@ extension ChunkBuilder {
         cut(batch, &encoder, &counts, into: &result)
         result.unreadable = missing(batch, in: result.chunks)
         return result
-    }
-
-    @inline(__always) private static func encode(
-        _ span: ExportSpan, of batch: ExportBatch, with encoder: inout OTLPEncoder
-    ) -> Bool {
-        batch.points.withUnsafeBytes { points in
-            let end = Int(span.offset) + Int(span.length)
-            precondition(end <= points.count, "a span's range must lie within the batch's points")
-            let point = UnsafeRawBufferPointer(rebasing: points[Int(span.offset)..<end])
-            return encoder.encode(point, verdict: span.verdict)
-        }
     }
 
     private static func cut(

@@ -21,7 +21,7 @@ struct ChunkBuilder {
     /// Splicing adds ids and evidence; a guess for the first allocation, bytes a span.
     private static let growthBytes = 320
     /// So many spans before its turn a point is brought into the cache.
-    private static let lookAhead = 2
+    static let lookAhead = 2
 
     /// Runs `append` for every span; it returns false, having appended nothing, for a point it cannot read.
     ///

@@ -26,7 +26,7 @@ import Testing
     }
 
     /// Points that parse: one field `service` and filling.
-    private static func batch(block: UInt64, ids: Range<UInt64>, filling: Int = 10_000) -> ExportBatch {
+    private static func batch(block: UInt64, ids: Range<UInt64>, filling: Int = 6_000) -> ExportBatch {
         var point: [UInt8] = []
         func field(_ key: String, _ text: [UInt8]) {
             var inner: [UInt8] = [0x0a, UInt8(key.utf8.count)] + Array(key.utf8)
@@ -39,15 +39,12 @@ import Testing
         field("service", Array("gw".utf8))
         field("resource", [UInt8](repeating: UInt8(ascii: "x"), count: filling))
         var batch = makeBatch(block: block, ids: ids, partitions: [1, 2])
-        batch.points = point
-        for index in batch.spans.indices {
-            batch.spans[index].offset = 0
-            batch.spans[index].length = UInt32(point.count)
-        }
+        batch.points = point.withUnsafeBytes { PointBuffer($0, points: [0..<point.count]) }
+        for index in batch.spans.indices { batch.spans[index].point = 0 }
         return batch
     }
 
-    /// Three blocks with 600 spans, ids 1 ... 600, of 10 KB: several bodies a block.
+    /// Three blocks with 600 spans, ids 1 ... 600, of 6 KB: two bodies a block.
     private func submitAll(_ fanOut: ExportFanOut) async throws {
         try await fanOut.start()
         for block in 1...3 as ClosedRange<UInt64> {
@@ -71,7 +68,7 @@ import Testing
         try await submitAll(fanOut)
         await fanOut.flush()
         #expect(fanOut.acknowledged == VerdictBlockID(3))
-        await fanOut.close(grace: .seconds(5))
+        await fanOut.close(grace: .seconds(120))
         #expect(idsTaken(server) == Array(1...600))
         #expect(recorder.spans("otlp") == 600)
         for request in server.requests {
@@ -90,7 +87,7 @@ import Testing
         let server = MiniServer { _ in .answer(200) }
         let fanOut = try fanOut(port: try await server.start(), compression: compression)
         try await submitAll(fanOut)
-        await fanOut.close(grace: .seconds(10))
+        await fanOut.close(grace: .seconds(120))
         let bodies = try server.taken.map { request in
             compression == .gzip
                 ? try Gzip().decompress(request.body, limit: 2_000_000)
@@ -106,7 +103,7 @@ import Testing
         let server = MiniServer { $0 < 5 ? .answer(status, [("Retry-After", "1")]) : .answer(200) }
         let fanOut = try fanOut(port: try await server.start())
         try await submitAll(fanOut)
-        await fanOut.close(grace: .seconds(20))
+        await fanOut.close(grace: .seconds(120))
         #expect(idsTaken(server) == Array(1...600))
         #expect(recorder.spans("otlp") == 600)
         #expect(recorder.state.withLock { $0.retries["http_\(status)"] } == 5)
@@ -118,7 +115,7 @@ import Testing
         let server = MiniServer { $0 == 1 ? .answer(status, [("Retry-After", "1")]) : .answer(200) }
         let fanOut = try fanOut(port: try await server.start())
         try await submitAll(fanOut)
-        await fanOut.close(grace: .seconds(10))
+        await fanOut.close(grace: .seconds(120))
         let dropped = recorder.spans("otlp", .dropped(.status(status)))
         #expect(dropped > 0)
         #expect(recorder.spans("otlp") + dropped == 600)
@@ -134,7 +131,7 @@ import Testing
         let server = MiniServer { $0 == 0 ? .answer(200, [], answer) : .answer(200) }
         let fanOut = try fanOut(port: try await server.start())
         try await submitAll(fanOut)
-        await fanOut.close(grace: .seconds(10))
+        await fanOut.close(grace: .seconds(120))
         #expect(recorder.spans("otlp", .dropped(.rejectedByReceiver)) == 3)
         #expect(recorder.spans("otlp") == 597)
         #expect(idsTaken(server) == Array(1...600))
@@ -146,7 +143,7 @@ import Testing
         let server = MiniServer { $0 == 0 ? .hang : $0 == 2 ? .close : .answer(200) }
         let fanOut = try fanOut(port: try await server.start(), requestTimeout: .seconds(1))
         try await submitAll(fanOut)
-        await fanOut.close(grace: .seconds(20))
+        await fanOut.close(grace: .seconds(120))
         #expect(Set(idsTaken(server)) == Set(1...600))
         #expect(recorder.spans("otlp") == 600)
         #expect(recorder.state.withLock { $0.retries["network", default: 0] } >= 2)
