@@ -68,6 +68,7 @@ struct RouterProcess {
         AdminEndpoints(
             readiness: { pages.readiness }, status: { pages.status }, metrics: { await pages.metricsPage() }
         ).register(on: routes)
+        ConsoleFiles().register(on: routes)
         return HTTPListener(
             purpose: "console", setting: "console", address: core.settings.console, router: routes, group: group,
             logger: logger
