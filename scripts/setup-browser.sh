@@ -10,7 +10,7 @@ if ! command -v chromium >/dev/null || ! command -v chromedriver >/dev/null; the
     [[ $(id -u) -eq 0 ]] || install=(sudo -n "${install[@]}")
     "${install[@]}" >/dev/null 2>&1 || unavailable "chromium is missing. Run as root:" "  ${install[*]}"
 fi
-[[ -x .venv/bin/python ]] || python3 -m venv .venv || unavailable "python3-venv is missing: apt-get install python3-venv"
-.venv/bin/python -c "import selenium" 2>/dev/null ||
+[[ -x .venv/bin/python ]] || python3 -m venv .venv || unavailable "Missing: apt-get install python3-venv"
+.venv/bin/python -c "import selenium, PIL" 2>/dev/null ||
     .venv/bin/pip install --quiet --disable-pip-version-check -r Tests/browser/requirements.txt ||
     unavailable "Python's packages cannot be installed (Tests/browser/requirements.txt)."

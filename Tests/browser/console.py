@@ -7,9 +7,11 @@ import unittest
 import urllib.error
 import urllib.parse
 import urllib.request
+from decimal import ROUND_HALF_UP, Decimal
 
 from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
+from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import WebDriverWait
@@ -125,15 +127,15 @@ class ConsoleTest(unittest.TestCase):
         return self.one(selector).text
 
     def texts(self, selector):
-        return self.run(f"return [...document.querySelectorAll({json.dumps(selector)})].map((e) => e.textContent)")
+        return self.js(f"return [...document.querySelectorAll({json.dumps(selector)})].map((e) => e.textContent)")
 
-    def run(self, script, *arguments):
+    def js(self, script, *arguments):
         return self.browser.execute_script(script, *arguments)
 
     def press(self, *keys):
         """Keys to whatever has the focus."""
         for key in keys:
-            self.browser.switch_to.active_element.send_keys(key)
+            ActionChains(self.browser, duration=0).send_keys(key).perform()
 
     def inject(self, script):
         """Runs a script before those of every page opened from now on."""
@@ -148,7 +150,7 @@ def duration(micros):
     """A duration as the console writes it; mirrors format.js for whole checks of what is shown."""
     def significant(value):
         digits = 0 if abs(value) >= 100 else 1 if abs(value) >= 10 else 2
-        text = f"{value + 1e-12:.{digits}f}"
+        text = str(Decimal(value).quantize(Decimal(1).scaleb(-digits), ROUND_HALF_UP))
         return text.rstrip("0").rstrip(".") if "." in text else text
     if micros is None:
         return "open"

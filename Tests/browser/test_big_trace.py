@@ -51,7 +51,7 @@ class BigTrace(ConsoleTest):
     def test_first_paint_and_scrolling(self):
         self.browser.execute_cdp_cmd("Performance.enable", {"timeDomain": "threadTicks"})
         before = self.busy()
-        self.run("location.hash = '#/trace/' + 'b'.repeat(32)")
+        self.js("location.hash = '#/trace/' + 'b'.repeat(32)")
         self.one(".rows .row")
         painted = self.busy() - before
         self.assertEqual(self.one(".rows").get_attribute("aria-rowcount"), str(SPANS))
@@ -74,13 +74,13 @@ class BigTrace(ConsoleTest):
         print(f"\n{SPANS} spans: {painted:.0f} ms CPU to the first rows, {a_frame:.1f} ms CPU a frame of scrolling "
               f"(worst gap between frames {frames['worst']:.0f} ms, wall)")
         self.assertGreater(frames["top"], 80_000)
-        self.assertTrue(self.run("const r = document.querySelector('.rows').getBoundingClientRect();"
+        self.assertTrue(self.js("const r = document.querySelector('.rows').getBoundingClientRect();"
                                  "return !!document.elementFromPoint(r.left + 60, r.top + 300).closest('.row')"))
         self.assertLess(painted, BUDGET_MILLISECONDS)
         self.assertLess(a_frame, 16)
 
     def test_collapse_find_and_jump_are_quick(self):
-        self.run("location.hash = '#/trace/' + 'b'.repeat(32)")
+        self.js("location.hash = '#/trace/' + 'b'.repeat(32)")
         self.one(".rows .row")
         self.browser.execute_cdp_cmd("Performance.enable", {"timeDomain": "threadTicks"})
         before = self.busy()

@@ -56,14 +56,15 @@ class EveryPage(ConsoleTest):
         except OSError:
             return False
 
-    def each(self, size, dark):
+    def each(self, check, size=WIDE, dark=False):
+        """Opens every page in turn and checks it."""
         set_screen(self.browser, size, dark)
         for name, hash_, selector in self.pages():
             with self.subTest(page=name, width=size[0], dark=dark):
                 self.open(hash_)
                 self.one(selector)
                 self.rest(0.3)
-                yield name
+                check()
 
     def test_policy_is_strict_and_kept(self):
         policy = self.header("/", "content-security-policy")
@@ -71,38 +72,37 @@ class EveryPage(ConsoleTest):
         self.assertIn("script-src 'self';", policy)
         self.assertNotIn("unsafe", policy)
         self.assertEqual(self.header("/", "x-content-type-options"), "nosniff")
-        for _ in self.each(WIDE, False):
-            self.assertEqual(self.run("return document.querySelectorAll('[style*=\"url\"], style, script:not([src])')"
-                                      ".length"), 0)
+        self.each(lambda: self.assertEqual(self.js(
+            "return document.querySelectorAll('[style*=\"url\"], style, script:not([src])').length"), 0))
 
     def test_text_has_contrast(self):
         for size in (WIDE, NARROW):
             for dark in (False, True):
-                for _ in self.each(size, dark):
-                    self.assertEqual(self.run(CONTRAST), [])
+                self.each(lambda: self.assertEqual(self.js(CONTRAST), []), size, dark)
 
     def test_nothing_is_wider_than_the_phone(self):
-        for _ in self.each(NARROW, False):
-            wide = self.run("return [document.documentElement.scrollWidth, window.innerWidth]")
+        def check():
+            wide = self.js("return [document.documentElement.scrollWidth, window.innerWidth]")
             self.assertLessEqual(wide[0], wide[1])
+        self.each(check, NARROW)
 
     def test_every_control_has_a_name(self):
-        for _ in self.each(WIDE, False):
-            self.assertEqual(self.run(UNNAMED), [])
+        self.each(lambda: self.assertEqual(self.js(UNNAMED), []))
 
     def test_ids_are_unique_and_there_is_one_heading(self):
-        for _ in self.each(WIDE, False):
-            self.assertEqual(self.run("const s = new Set(); return [...document.querySelectorAll('[id]')]"
-                                      ".map((e) => e.id).filter((i) => s.has(i) || !s.add(i))"), [])
+        def check():
+            self.assertEqual(self.js("const s = new Set(); return [...document.querySelectorAll('[id]')]"
+                                     ".map((e) => e.id).filter((i) => s.has(i) || !s.add(i))"), [])
             self.assertEqual(len(self.all("h1")), 1)
+        self.each(check)
 
     def test_focus_is_seen_wherever_tab_goes(self):
-        for _ in self.each(WIDE, False):
-            self.run("document.activeElement.blur()")
+        def check():
+            self.js("document.getElementById('skip').focus()")
             seen = 0
             for _ in range(25):
                 self.press(Keys.TAB)
-                visible = self.run(
+                visible = self.js(
                     "const e = document.activeElement; if (e === document.body) return null;"
                     "const own = getComputedStyle(e), cover = getComputedStyle(e, '::after');"
                     "const box = e.querySelector('.box, .wire');"
@@ -113,14 +113,15 @@ class EveryPage(ConsoleTest):
                 self.assertIs(visible, True)
                 seen += 1
             self.assertGreater(seen, 4)
+        self.each(check)
 
     def test_skip_link_leads_to_the_content(self):
         self.open("#/")
         self.one(".tiles")
-        self.run("document.activeElement.blur(); document.getElementById('skip').focus()")
+        self.js("document.activeElement.blur(); document.getElementById('skip').focus()")
         self.press(Keys.ENTER)
-        self.assertEqual(self.run("return document.activeElement.id"), "page")
-        self.assertEqual(self.run("return location.hash"), "#/")
+        self.assertEqual(self.js("return document.activeElement.id"), "page")
+        self.assertEqual(self.js("return location.hash"), "#/")
 
     def test_theme_follows_the_system_until_chosen(self):
         theme = "return document.documentElement.dataset.theme"
@@ -128,18 +129,18 @@ class EveryPage(ConsoleTest):
             set_screen(self.browser, WIDE, dark)
             self.open("#/")
             self.one(".tiles")
-            self.assertEqual(self.run(theme), "dark" if dark else "light")
+            self.assertEqual(self.js(theme), "dark" if dark else "light")
         button = self.one("#theme")
         button.click()
-        self.assertEqual(self.run(theme), "light")
+        self.assertEqual(self.js(theme), "light")
         self.open("#/search")
         self.one("#theme")
-        self.wait(lambda: self.run(theme) == "light", "the choice is kept")
+        self.wait(lambda: self.js(theme) == "light", "the choice is kept")
         self.one("#theme").click()
-        self.assertEqual(self.run(theme), "dark")
+        self.assertEqual(self.js(theme), "dark")
         self.one("#theme").click()
         self.assertIn("system", self.one("#theme").get_attribute("aria-label"))
-        self.run("localStorage.clear()")
+        self.js("localStorage.clear()")
 
     def test_box_opens_a_trace_by_its_id(self):
         trace = self.found()[0]["traceID"]

@@ -21,7 +21,7 @@ class Map(ConsoleTest):
         self.assertEqual(len(self.all("main table tbody tr")), len(edges))
 
     def test_nodes_do_not_overlap(self):
-        boxes = self.run("return [...document.querySelectorAll('.node .box')].map((e) => e.getBoundingClientRect())"
+        boxes = self.js("return [...document.querySelectorAll('.node .box')].map((e) => e.getBoundingClientRect())"
                          ".map((b) => [b.left, b.top, b.right, b.bottom])")
         for index, one in enumerate(boxes):
             for other in boxes[index + 1:]:

@@ -6,14 +6,14 @@ class Search(ConsoleTest):
     def shown(self):
         """Ids of the listed traces, once the list is there."""
         ids = "return [...document.querySelectorAll('.traces .trace')].map((e) => e.dataset.trace)"
-        return self.wait(lambda: self.run(ids) if self.all(".traces .trace") else None, "no traces are listed")
+        return self.wait(lambda: self.js(ids) if self.all(".traces .trace") else None, "no traces are listed")
 
     def choose(self, name, value):
-        self.run("const e = document.getElementById('field-' + arguments[0]); e.value = arguments[1];"
+        self.js("const e = document.getElementById('field-' + arguments[0]); e.value = arguments[1];"
                  "e.dispatchEvent(new Event('change', {bubbles: true}))", name, value)
 
     def submit(self):
-        self.run("document.querySelectorAll('.traces').forEach((e) => e.remove())")
+        self.js("document.querySelectorAll('.traces').forEach((e) => e.remove())")
         self.one(".search-form .main").click()
 
     def test_list_is_that_of_the_api(self):
@@ -117,7 +117,7 @@ class Search(ConsoleTest):
         if len(ids) < 3:
             self.skipTest("too few traces to select from")
         # The left half of the plot, by pointer events, as a hand would do it.
-        self.run("""
+        self.js("""
             const plot = document.querySelector('.scatter-plot'), box = plot.getBoundingClientRect();
             const send = (type, x, y) => plot.dispatchEvent(new PointerEvent(type, {bubbles: true, pointerId: 1,
                 button: 0, clientX: box.left + x, clientY: box.top + y}));
@@ -139,7 +139,7 @@ class Search(ConsoleTest):
         self.found()
         self.open("#/search")
         self.shown()
-        self.run("const e = document.querySelector('.bar select'); e.value = 'longest';"
+        self.js("const e = document.querySelector('.bar select'); e.value = 'longest';"
                  "e.dispatchEvent(new Event('change'))")
         micros = {trace["traceID"]: trace["durationMicros"] for trace in self.found(limit=200)}
         order = [micros[one] for one in self.shown() if one in micros]

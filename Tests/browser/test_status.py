@@ -44,7 +44,7 @@ class Status(ConsoleTest):
         self.open("#/")
         self.wait(lambda: len(self.all(".chart .line")) >= 5)
         path = "return document.querySelector('.chart .line').getAttribute('d').length"
-        self.assertGreater(self.run(path), 10)
+        self.assertGreater(self.js(path), 10)
         list(self.requested())
         self.rest(4.5)
         self.assertTrue(any("/api/history" in url for url in self.requested()), "the page does not refresh")
@@ -76,7 +76,7 @@ class Status(ConsoleTest):
             window.fetch = (...all) => window.broken ? Promise.reject(new TypeError('no')) : real(...all);""")
         self.open("#/")
         self.one(".tiles .tile")
-        self.run("window.broken = true")
+        self.js("window.broken = true")
         self.wait(lambda: "does not answer" in self.text("main"))
-        self.run("window.broken = false")
+        self.js("window.broken = false")
         self.wait(lambda: self.all(".verdict.good, .verdict.poor") and not self.all(".failure"))

@@ -69,7 +69,7 @@ class Trace(ConsoleTest):
         trace = self.deep_trace()
         for span in trace["spans"][:3]:
             self.show(trace, span["id"])
-            self.run("document.querySelectorAll('.detail details').forEach((e) => { e.open = true; })")
+            self.js("document.querySelectorAll('.detail details').forEach((e) => { e.open = true; })")
             shown = dict(zip(self.texts(".detail .group th"), self.texts(".detail .group .value")))
             for key, value in {**span["attributes"], **trace["resources"][span["resource"]]}.items():
                 if isinstance(value, bool):
@@ -115,7 +115,7 @@ class Trace(ConsoleTest):
         self.assertTrue(self.one(".row .folded").text.startswith("+"))
         # A link to a span inside of what is collapsed opens it.
         last = trace["spans"][-1]["id"]
-        self.run(f"location.hash = '#/trace/{trace['traceID']}?span={last}'")
+        self.js(f"location.hash = '#/trace/{trace['traceID']}?span={last}'")
         self.assertEqual(self.one(".row.selected").get_attribute("data-span"), last)
         self.assertEqual(len(self.rows()), whole)
 
@@ -125,18 +125,18 @@ class Trace(ConsoleTest):
         selected = "return document.querySelector('.row.selected')?.dataset.span ?? null"
         order = [row["id"] for row in self.rows()]
         self.one(".rows").send_keys("j")
-        self.assertEqual(self.run(selected), order[0])
+        self.assertEqual(self.js(selected), order[0])
         self.press("j")
-        self.assertEqual(self.run(selected), order[1])
+        self.assertEqual(self.js(selected), order[1])
         self.press("k", Keys.ARROW_DOWN, Keys.ARROW_UP)
-        self.assertEqual(self.run(selected), order[0])
+        self.assertEqual(self.js(selected), order[0])
         self.press(Keys.ARROW_LEFT)
         self.assertEqual(len(self.rows()), len([s for s in trace["spans"] if s["parent"] is None]))
         self.press(Keys.ARROW_RIGHT, Keys.ARROW_RIGHT)
-        self.assertEqual(self.run(selected), order[1])
+        self.assertEqual(self.js(selected), order[1])
         self.assertIn(f"span={order[1]}", self.browser.current_url)
         self.press(Keys.END)
-        self.assertEqual(self.run(selected), order[-1])
+        self.assertEqual(self.js(selected), order[-1])
         self.press("w")
         self.one(".why-panel")
         self.press(Keys.ESCAPE)
@@ -166,7 +166,7 @@ class Trace(ConsoleTest):
         self.press(Keys.ESCAPE)
         chip = next(one for one in self.all(".trace-top .chip") if one.text.startswith(service))
         chip.click()
-        lit = self.run("return [...new Set([...document.querySelectorAll('.row:not(.dim) .service')]"
+        lit = self.js("return [...new Set([...document.querySelectorAll('.row:not(.dim) .service')]"
                        ".map((e) => e.textContent))]")
         self.assertIn(lit, ([service], []))
 
@@ -174,23 +174,24 @@ class Trace(ConsoleTest):
         trace = self.deep_trace()
         self.show(trace)
         next(one for one in self.all(".toolbar button") if one.text == "Statistics").click()
-        counts = self.run("return [...document.querySelectorAll('.statistics tbody td:nth-child(3)')]"
+        counts = self.js("return [...document.querySelectorAll('.statistics tbody td:nth-child(3)')]"
                           ".map((e) => Number(e.textContent.replace(',', '')))")
         self.assertEqual(sum(counts), len(trace["spans"]))
 
     def test_copy_as_json(self):
         trace = self.deep_trace()
-        self.inject("navigator.clipboard.writeText = async (text) => { window.copied = text; };")
+        self.inject("if (navigator.clipboard)"
+                    " navigator.clipboard.writeText = async (text) => { window.copied = text; };")
         self.show(trace)
         next(one for one in self.all(".headline button") if one.text == "Copy JSON").click()
-        copied = self.wait(lambda: self.run("return window.copied ? JSON.parse(window.copied) : null"))
+        copied = self.wait(lambda: self.js("return window.copied ? JSON.parse(window.copied) : null"))
         self.assertEqual([span["id"] for span in copied["spans"]], [span["id"] for span in trace["spans"]])
 
     def test_phone(self):
         set_screen(self.browser, NARROW)
         trace = self.deep_trace()
         self.show(trace)
-        self.run("document.querySelector('.row .operation').click()")
+        self.js("document.querySelector('.row .operation').click()")
         panel = self.one(".detail")
         self.wait(panel.is_displayed)
         self.assertGreater(panel.size["width"], 380)

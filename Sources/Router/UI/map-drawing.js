@@ -13,6 +13,9 @@ import { arcKey, layout } from "./map-layout.js";
 
 const NODE = { width: 156, height: 54, columnGap: 120, rowGap: 30 };
 const MARGIN = 40;
+/** Below this, names are too small to be read. */
+const LEAST_SCALE = 0.6;
+const WIDEST = 1200;
 /** @type {Record<string, string>} */
 const TYPES = { service: "service", database: "database", messaging: "queue", external: "external", user: "user" };
 
@@ -41,7 +44,7 @@ export class MapDrawing {
         const arcs = graph.edges.map((edge) => ({ from: edge.client, to: edge.server }));
         this.plan = layout([...names], arcs, NODE);
         this.lines = this.route(graph);
-        if (!keep) this.fit();
+        if (!keep) this.fit(true);
         this.draw();
     }
 
@@ -60,10 +63,17 @@ export class MapDrawing {
             spot: edge.spots[0] }]));
     }
 
-    fit() {
+    /** The whole map; at first not smaller than can be read, which on a phone shows a part of it. */
+    fit(readable = false) {
         if (!this.plan) return;
         this.view = { x: -MARGIN, y: -MARGIN, width: this.plan.width + 2 * MARGIN,
             height: this.plan.height + 2 * MARGIN };
+        const most = (this.element.clientWidth || WIDEST) / LEAST_SCALE;
+        if (readable && this.view.width > most) {
+            const height = this.element.clientHeight / LEAST_SCALE;
+            this.view.y = (this.plan.height - height) / 2;
+            Object.assign(this.view, { width: most, height });
+        }
         this.frame();
     }
 
