@@ -6,7 +6,10 @@
  * @typedef {{name: string, operations: string[], spans: number, errors: number}} Service
  * @typedef {{id: string, parent: string | null, resource: number, name: string, kind: string, start: number,
  *   duration: number | null, status: string, statusMessage?: string, evidence: string | null,
- *   application?: boolean, flags?: string[], attributes: Record<string, any>}} Span
+ *   application?: boolean, flags?: string[], attributes: Record<string, any>, events?: SpanEvent[],
+ *   links?: SpanLink[]}} Span
+ * @typedef {{time: number, name: string, attributes?: Record<string, any>}} SpanEvent `time` as a span's start
+ * @typedef {{traceID: string, spanID: string, attributes?: Record<string, any>}} SpanLink
  * @typedef {{traceID: string, start: number, duration: number, resources: Record<string, any>[], spans: Span[]}} Trace
  * @typedef {{spanID: string, name?: string, startTimeUnixNano?: string, durationNanos?: string}} MatchedSpan
  * @typedef {{traceID: string, rootServiceName?: string, rootTraceName?: string, startTimeUnixNano: string,
@@ -96,7 +99,10 @@ export const api = {
     /** @param {Record<string, any>} query @param {AbortSignal} [signal] @returns {Promise<FoundTrace[]>} */
     search: async (query, signal) => (await get("/api/search", query, signal)).traces ?? [],
     /** @param {AbortSignal} [signal] @returns {Promise<string[]>} */
-    tagNames: async (signal) => (await get("/api/search/tags", {}, signal)).tagNames ?? [],
+    tagNames: async (signal) => {
+        const { tagNames, scopes } = await get("/api/search/tags", {}, signal);
+        return tagNames ?? (scopes ?? []).flatMap((/** @type {any} */ scope) => scope.tags ?? []);
+    },
     /** @param {string} id @param {AbortSignal} [signal] @returns {Promise<Trace>} */
     trace: (id, signal) => get(`/api/trace/${encodeURIComponent(id)}`, {}, signal),
     /** @param {string} span @param {string} trace @param {AbortSignal} [signal] @returns {Promise<Explanation>} */

@@ -11,6 +11,9 @@ import { statusPage } from "./status.js";
 import { startTheme } from "./theme.js";
 import { tracePage } from "./trace.js";
 
+/** A page is not kept waiting for its colours longer than this (ms). */
+const PATIENCE = 1000;
+
 /** @type {import("./router.js").Page} */
 const missing = {
     title: "No such page",
@@ -36,6 +39,15 @@ function jump(event) {
     go(traceLink(id));
 }
 
+/** Without a store there are no services; the pages say so themselves. */
+async function nameColours() {
+    try {
+        reserveColours((await api.services()).map((service) => service.name));
+    } catch {
+        reserveColours([]);
+    }
+}
+
 async function main() {
     startTheme();
     document.getElementById("jump")?.addEventListener("submit", jump);
@@ -43,11 +55,7 @@ async function main() {
         event.preventDefault();
         document.getElementById("page")?.focus();
     });
-    try {
-        reserveColours((await api.services()).map((service) => service.name));
-    } catch {
-        // Without a store there are no services; the pages say so themselves.
-    }
+    await Promise.race([nameColours(), new Promise((resolve) => setTimeout(resolve, PATIENCE))]);
     const place = /** @type {HTMLElement} */ (document.getElementById("page"));
     start(place, { status: statusPage, search: searchPage, trace: tracePage, map: mapPage, missing });
 }

@@ -44,7 +44,11 @@ export class MapDrawing {
         const arcs = graph.edges.map((edge) => ({ from: edge.client, to: edge.server }));
         this.plan = layout([...names], arcs, NODE);
         this.lines = this.route(graph);
-        if (!keep) this.fit(true);
+        if (!keep) {
+            const share = (this.plan.height + 2 * MARGIN) / (this.plan.width + 2 * MARGIN);
+            this.element.style.height = `${Math.round(share * (this.element.clientWidth || WIDEST))}px`;
+            this.fit(true);
+        }
         this.draw();
     }
 
@@ -190,9 +194,9 @@ export class MapDrawing {
         onclick: act, onkeydown: onEnter(act) },
         s("path", { class: "reach", d }), s("path", { class: "wire", d, "stroke-width": width,
             "marker-end": "url(#arrow)" }),
-        s("text", { class: "edge-text", x, y: y - 5, "text-anchor": "middle" }, `${compact(edge.rate)}/s`
+        s("text", { class: "edge-text", x, y: y - 17, "text-anchor": "middle" }, `${compact(edge.rate)}/s`
             + (share > 0 ? ` · ${percent(share)} err` : "")),
-        s("text", { class: "edge-text", x, y: y + 9, "text-anchor": "middle" }, `p95 ${millis(edge.p95)}`),
+        s("text", { class: "edge-text", x, y: y - 5, "text-anchor": "middle" }, `p95 ${millis(edge.p95)}`),
         s("title", null, text));
     }
 }

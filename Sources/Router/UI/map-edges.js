@@ -10,7 +10,8 @@ import { arcKey } from "./map-layout.js";
  * @typedef {{x: number, y: number, width: number, height: number}} Box
  */
 
-const LABEL = { width: 104, height: 27 };
+/** Room of a label; it stands above its spot. */
+const LABEL = { width: 104, height: 30 };
 
 /**
  * A line from the right side of one node to the left of the other, through the bends; backwards it goes below both.
@@ -65,7 +66,7 @@ export function labelPlaces(edges, nodes) {
     const places = new Map();
     for (const edge of [...edges].sort((one, other) => other.weight - one.weight)) {
         for (const spot of edge.spots) {
-            const box = { x: spot.x - LABEL.width / 2, y: spot.y - LABEL.height / 2, ...LABEL };
+            const box = { x: spot.x - LABEL.width / 2, y: spot.y - LABEL.height, ...LABEL };
             if (taken.some((other) => overlap(box, other))) continue;
             taken.push(box);
             places.set(arcKey(edge), spot);

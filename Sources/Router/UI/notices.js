@@ -24,7 +24,8 @@ export function howToSend() {
             h("li", null, h("b", null, "From a recording. "), "Replay a file or a folder of recorded bodies:",
                 command(`ebpftrace-router replay --to http://${bracketed}:9529 FOLDER`)),
             h("li", null, h("b", null, "From an OpenTelemetry SDK. "), "Send OTLP over HTTP to this console:",
-                command(`OTEL_EXPORTER_OTLP_ENDPOINT=${location.origin} OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf`))),
+                command("export OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf\n"
+                    + `export OTEL_EXPORTER_OTLP_ENDPOINT=${location.origin}`))),
         h("p", { class: "quiet" }, "A trace shows up about 30 seconds after its last span: it closes after the ",
             h("code", null, "window"), " (20 s). With ", h("code", null, "sampling_rate"),
             " 0.1 (the default) nine traces of ten are dropped."));

@@ -113,6 +113,19 @@ function tables(status) {
     ];
 }
 
+/**
+ * New tables in the place of the old; not while the reader marks text in them, and the focus stays where it is.
+ * @param {HTMLElement} place @param {HTMLElement[]} sections
+ */
+function refill(place, sections) {
+    const selection = document.getSelection();
+    if (selection && !selection.isCollapsed && place.contains(selection.anchorNode)) return;
+    const stops = () => /** @type {HTMLElement[]} */ ([...place.querySelectorAll("[tabindex]")]);
+    const at = stops().indexOf(/** @type {HTMLElement} */ (document.activeElement));
+    replace(place, ...sections);
+    if (at >= 0) stops()[at]?.focus({ preventScroll: true });
+}
+
 /** @param {import("./router.js").PageContext} context */
 async function show({ place, signal }) {
     const charts = makeCharts();
@@ -145,7 +158,7 @@ async function show({ place, signal }) {
             else if (!guide.hasChildNodes()) replace(guide, howToSend());
             replace(figures, tiles({ status, history }));
             if (history && history.points.length > 0) updateCharts(charts, history);
-            replace(details, tables(status));
+            refill(details, tables(status));
         } catch (error) {
             if (signal.aborted) return;
             if (shown) replace(verdict, failure(error)); else replace(place, failure(error));

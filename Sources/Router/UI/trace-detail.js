@@ -66,6 +66,7 @@ export class DetailPanel {
                 h("button", { type: "button", class: "small", onclick: () => copyText(
                     JSON.stringify({ ...span, traceID: trace.traceID, resource: trace.resources[span.resource] },
                         null, 2), "Span as JSON") }, "Copy JSON")),
+            events(node), links(node),
             ...groups(node, trace.resources[span.resource] ?? {}),
         ];
     }
@@ -116,6 +117,36 @@ function notes(node) {
     return all;
 }
 
+/** What an application's own tracing noted within the span: exceptions, messages. @param {Node} node */
+function events(node) {
+    const all = node.span.events ?? [];
+    if (all.length === 0) return null;
+    return h("details", { class: "group events", open: true }, summary("Events", all.length), all.map((event) =>
+        h("div", { class: "event" }, h("b", null, event.name), h("span", { class: "quiet" },
+            ` ${duration(event.time - node.start)} into the span`), attributeTable(event.attributes ?? {}))));
+}
+
+/** Other spans that this one names. @param {Node} node */
+function links(node) {
+    const all = node.span.links ?? [];
+    if (all.length === 0) return null;
+    return h("details", { class: "group", open: true }, summary("Links", all.length), all.map((other) =>
+        h("div", { class: "event" }, h("a", { href: traceLink(other.traceID, other.spanID) },
+            `${other.traceID} ${other.spanID}`), attributeTable(other.attributes ?? {}))));
+}
+
+/** @param {string} title @param {number} number */
+function summary(title, number) {
+    return h("summary", null, title, h("span", { class: "quiet" }, ` ${number}`));
+}
+
+/** @param {Record<string, any>} attributes */
+function attributeTable(attributes) {
+    const entries = Object.entries(attributes);
+    return entries.length === 0 ? null
+        : h("table", null, h("tbody", null, entries.map(([key, value]) => attribute(key, value))));
+}
+
 /** Attributes by what they are. @param {Node} node @param {Record<string, any>} resource */
 function groups(node, resource) {
     const entries = Object.entries(node.span.attributes ?? {}).sort(([one], [other]) => one < other ? -1 : 1);
@@ -132,9 +163,8 @@ function groups(node, resource) {
 /** @param {string} title @param {[string, any][]} entries @param {boolean} open */
 function group(title, entries, open) {
     if (entries.length === 0) return null;
-    return h("details", { class: "group", open }, h("summary", null, title,
-        h("span", { class: "quiet" }, ` ${entries.length}`)),
-    h("table", null, h("tbody", null, entries.map(([key, value]) => attribute(key, value)))));
+    return h("details", { class: "group", open }, summary(title, entries.length),
+        attributeTable(Object.fromEntries(entries)));
 }
 
 /** @param {string} key @param {any} value */

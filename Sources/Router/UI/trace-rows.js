@@ -94,6 +94,8 @@ export class TraceRows {
         const row = target.closest("[data-place]");
         if (!row) return;
         const node = this.rows[Number(/** @type {HTMLElement} */ (row).dataset.place)];
+        // Rows are made anew: the focus must not go with the button that was pressed.
+        this.element.focus({ preventScroll: true });
         if (target.closest(".twist")) this.view.toggle(node);
         else if (target.closest(".why")) this.view.select(node, "why");
         else this.view.select(node);

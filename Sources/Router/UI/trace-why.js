@@ -22,6 +22,7 @@ const RULES = {
     R3: "equal thread key",
     R4: "same process key, request open at the time of the call",
     R5: "calls of one thread without their request",
+    application: "the application's own tracing names its parent",
 };
 
 /**
@@ -52,9 +53,11 @@ function edge(view, node) {
 
 /** @param {TraceView} view @param {Node} node @param {Explanation} explanation */
 function explained(view, node, explanation) {
-    const { rule, candidates = [], notes = [], matched = [] } = explanation;
+    const { parent, rule, candidates = [], notes = [], matched = [] } = explanation;
     return [
         h("p", { class: "sentence" }, sentence(explanation.sentence || evidenceOf(node.span).text)),
+        parent && !view.model.byID.has(parent.id) ? h("p", null, "Its parent is outside of this trace: ",
+            h("a", { href: traceLink(parent.traceID, parent.id) }, title(parent)), ".") : null,
         rule ? h("p", null, h("b", null, `Rule ${rule}`), RULES[rule] ? `: ${RULES[rule]}.` : "") : null,
         matched.length > 0 ? h("section", null, h("h3", null, "What matched"), matchTable(matched)) : null,
         notes.length > 0 ? h("ul", { class: "notes" }, notes.map((note) => h("li", null, sentence(note)))) : null,
@@ -81,10 +84,15 @@ function matchTable(matched) {
             h("td", null, h("code", null, String(parent ?? "–"))))))));
 }
 
+/** A span in words; one that is not stored has but its id. @param {import("./api.js").SpanBrief} span */
+function title({ id, service, name }) {
+    return service || name ? `${service || "unknown"}: ${name || "unnamed"}` : `span ${id} (not stored)`;
+}
+
 /** @param {TraceView} view @param {Explanation["candidates"][number]} candidate */
 function candidateItem(view, { span, rule, matched = [], failed = [] }) {
     const own = view.model.byID.get(span.id);
-    const text = `${span.service}: ${span.name}`;
+    const text = title(span);
     return h("li", null,
         own ? h("button", { type: "button", class: "link", onclick: () => view.select(own) }, text)
             : h("a", { href: traceLink(span.traceID, span.id) }, text),
