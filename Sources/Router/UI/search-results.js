@@ -26,7 +26,7 @@ export function itemOf(trace) {
         spans: trace.spanCount ?? sum("spans"), errors: trace.errorCount ?? sum("errors"),
         services: services.sort((one, other) => other.spans - one.spans || (one.name < other.name ? -1 : 1)),
         matched: sets.flatMap((set) => set.spans ?? []).map((span) => ({
-            id: span.spanID, name: span.name ?? span.spanID, duration: Number(span.durationNanos ?? 0) / 1000 })),
+            id: span.spanID, name: span.name || `span ${span.spanID}`, duration: Number(span.durationNanos ?? 0) / 1000 })),
         matches: sets.reduce((all, set) => all + (set.matched ?? 0), 0),
     };
 }
@@ -43,8 +43,12 @@ const ORDERS = {
 const CHIPS = 8;
 
 export class ResultList {
-    /** @param {import("./api.js").FoundTrace[]} traces @param {number} limit */
-    constructor(traces, limit) {
+    /**
+     * @param {import("./api.js").FoundTrace[]} traces @param {number} limit
+     * @param {boolean} hasConditions without any, every span matches, which says nothing
+     */
+    constructor(traces, limit, hasConditions) {
+        this.hasConditions = hasConditions;
         this.items = traces.map(itemOf);
         this.limit = limit;
         this.longest = Math.max(1, ...this.items.map((item) => item.duration));
@@ -97,7 +101,7 @@ export class ResultList {
                 item.errors > 0 ? h("span", { class: "error" }, icon("error"), plural(item.errors, "error")) : null,
                 h("code", { class: "quiet id" }, item.id.slice(0, 8))),
             h("ul", { class: "chips", "aria-label": "Services" }, this.chips(item)),
-            item.matched.length > 0 ? matches(item) : null);
+            this.hasConditions && item.matched.length > 0 ? matches(item) : null);
     }
 
     /** @param {Item} item */

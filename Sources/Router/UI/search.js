@@ -62,7 +62,7 @@ class SearchView {
             announce("No traces found");
             return;
         }
-        const list = new ResultList(traces, limit);
+        const list = new ResultList(traces, limit, q !== "");
         const scatter = new Scatter(list.items, (selected) => list.select(selected));
         list.onClear = () => scatter.clear();
         replace(this.results, scatter.element, list.element);
