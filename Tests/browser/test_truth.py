@@ -1,4 +1,4 @@
-"""The trees of recorded traces, as the page shows them, against what really called what (the recording's truth file)."""
+"""The trees of recorded traces, as the page shows them, against the recording's truth: what really called what."""
 import gzip
 import json
 import os

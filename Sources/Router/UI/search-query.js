@@ -121,7 +121,8 @@ export function searchQuery(fields, now = Date.now() / 1000) {
     const query = traceQL(fields);
     return {
         // Asks for the names of the spans that matched; free queries are sent as they are.
-        q: query && !fields.q.trim() ? `${query} | select(name)` : query, minDuration: bound(fields, "min"), maxDuration: bound(fields, "max"),
+        q: query && !fields.q.trim() ? `${query} | select(name)` : query,
+        minDuration: bound(fields, "min"), maxDuration: bound(fields, "max"),
         ...times(fields, now), limit: fields.limit || "50", spss: 10,
     };
 }

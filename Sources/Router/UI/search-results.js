@@ -26,7 +26,8 @@ export function itemOf(trace) {
         spans: trace.spanCount ?? sum("spans"), errors: trace.errorCount ?? sum("errors"),
         services: services.sort((one, other) => other.spans - one.spans || (one.name < other.name ? -1 : 1)),
         matched: sets.flatMap((set) => set.spans ?? []).map((span) => ({
-            id: span.spanID, name: span.name || `span ${span.spanID}`, duration: Number(span.durationNanos ?? 0) / 1000 })),
+            id: span.spanID, name: span.name || `span ${span.spanID}`,
+            duration: Number(span.durationNanos ?? 0) / 1000 })),
         matches: sets.reduce((all, set) => all + (set.matched ?? 0), 0),
     };
 }
