@@ -19,7 +19,8 @@
  * @typedef {{name: string, type: string, requests: number, errors: number}} GraphNode
  * @typedef {{client: string, server: string, requests: number, errors: number, rate: number,
  *   p50: number, p95: number, p99: number}} GraphEdge
- * @typedef {{nodes: GraphNode[], edges: GraphEdge[], unpaired: {service: string, side: string, spans: number}[]}} Graph
+ * @typedef {{nodes: GraphNode[], edges: GraphEdge[], unpaired: {service: string, side: string, spans: number}[],
+ *   uncounted?: number}} Graph
  * @typedef {{id: string, traceID: string, service: string, name: string}} SpanBrief
  * @typedef {{what: string, child: any, parent: any}} Match
  * @typedef {{span: SpanBrief, parent: SpanBrief | null, evidence: string | null, rule: string | null,
@@ -52,7 +53,7 @@ async function get(path, query = {}, signal) {
     const body = await response.text();
     const value = parsed(body);
     if (response.ok && value !== undefined) return value;
-    const sentence = value?.error ?? value?.error?.message ?? value?.message;
+    const sentence = value?.error?.message ?? value?.error ?? value?.message;
     if (typeof sentence === "string") throw new ApiError(sentence, response.status);
     if (response.ok) throw new ApiError(`${path} did not answer with JSON`, response.status);
     throw new ApiError(`${path} answered with status ${response.status}`, response.status);

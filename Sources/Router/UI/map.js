@@ -91,7 +91,9 @@ function overview(graph) {
             h("dt", null, "Services"), h("dd", null, count(graph.nodes.length)),
             h("dt", null, "Calls"), h("dd", null, count(requests)),
             h("dt", null, "Errors"), h("dd", null, `${count(errors)} (${percent(requests ? errors / requests : 0)})`),
-            h("dt", null, "Unpaired ends"), h("dd", null, count(unpaired))),
+            h("dt", null, "Unpaired ends"), h("dd", null, count(unpaired)),
+            graph.uncounted ? [h("dt", null, "Not counted"), h("dd", null, `${count(graph.uncounted)}: a limit was `
+                + "reached")] : null),
         h("p", { class: "quiet" }, "Choose a service or a call. Drag to move, hold Ctrl and turn the wheel to zoom. ",
             "The number at the corner of a service counts its spans whose other end was not seen: a peer without an "
             + "agent, or calls from outside."),

@@ -55,7 +55,7 @@ function edge(view, node) {
 function explained(view, node, explanation) {
     const { parent, rule, candidates = [], notes = [], matched = [] } = explanation;
     return [
-        h("p", { class: "sentence" }, sentence(explanation.sentence || evidenceOf(node.span).text)),
+        h("p", { class: "sentence" }, explanation.sentence || evidenceOf(node.span).text),
         parent && !view.model.byID.has(parent.id) ? h("p", null, "Its parent is outside of this trace: ",
             h("a", { href: traceLink(parent.traceID, parent.id) }, title(parent)), ".") : null,
         rule ? h("p", null, h("b", null, `Rule ${rule}`), RULES[rule] ? `: ${RULES[rule]}.` : "") : null,
