@@ -1,14 +1,18 @@
 # ebpftrace: every command a person types, each one line. `make` alone lists them.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench build release docs clean
+.PHONY: help demo demo-screenshots test bench build release docs clean
 
 help: ## list these commands
-	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' Makefile
 
 demo: ## build, start a router with two workers, post recorded spans, show their traces
 	@scripts/setup.sh
 	@scripts/demo.sh
+
+demo-screenshots: ## take pictures of the console's pages into docs/images (ARGS="--console URL": of a running one)
+	@scripts/setup.sh
+	@scripts/screenshots.sh $(ARGS)
 
 test: ## build and run all tests, gates and tidy checks
 	@scripts/setup.sh --tests

@@ -34,6 +34,8 @@ let package = Package(
         .systemLibrary(name: "CDeflate", pkgConfig: "libdeflate", providers: [.apt(["libdeflate-dev"])]),
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
         .target(name: "CIntrinsics"),
+        // The files of Sources/Router/UI as bytes: one executable, no resource bundle.
+        .target(name: "CConsole"),
         .target(name: "Linking", dependencies: ["CIntrinsics"], swiftSettings: ours),
         .target(
             name: "Shared",
@@ -57,7 +59,7 @@ let package = Package(
         .executableTarget(
             name: "Router",
             dependencies: [
-                "SharedNet", "Linking", "Shared", "CZlib", "CZstd",
+                "SharedNet", "Linking", "Shared", "CConsole", "CZlib", "CZstd",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
                 .product(name: "GRDB", package: "GRDB.swift"),
@@ -71,6 +73,7 @@ let package = Package(
                 .product(name: "Subprocess", package: "swift-subprocess"),
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),
             ],
+            exclude: ["UI"],
             swiftSettings: ours),
         .executableTarget(
             name: "Worker",

@@ -11,7 +11,7 @@ import subprocess
 import sys
 
 LINE_LENGTH, FILE_LINES = 120, 600
-TEXT = (".swift", ".h", ".c", ".sh", ".py", ".yml", ".yaml", ".toml", ".md")
+TEXT = (".swift", ".js", ".css", ".html", ".h", ".c", ".sh", ".py", ".yml", ".yaml", ".toml", ".md")
 CODE = (".swift", ".h", ".c")
 NOT_OURS = ("Tests/score/", "Tests/Fixtures/")
 BANNED = [r"\btry!", r"\bTODO\b", r"\bFIXME\b", r'fatalError\("?not implemented']

@@ -72,6 +72,7 @@ struct RouterProcess {
         QueryEndpoints(
             store: core.store, limits: core.limits, metrics: core.metrics, readiness: { pages.readiness }
         ).register(on: routes)
+        ConsoleFiles().register(on: routes)
         return HTTPListener(
             purpose: "console", setting: "console", address: core.settings.console, router: routes, group: group,
             logger: logger
