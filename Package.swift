@@ -34,6 +34,8 @@ let package = Package(
         .systemLibrary(name: "CDeflate", pkgConfig: "libdeflate", providers: [.apt(["libdeflate-dev"])]),
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
         .target(name: "CIntrinsics"),
+        // Compiled against the headers of libgoogle-perftools-dev; nothing of it is linked.
+        .target(name: "CProfiling"),
         .target(name: "Linking", dependencies: ["CIntrinsics"], swiftSettings: ours),
         .target(
             name: "Shared",
@@ -48,7 +50,7 @@ let package = Package(
         .target(
             name: "SharedNet",
             dependencies: [
-                "Shared",
+                "Shared", "CProfiling",
                 .product(name: "Hummingbird", package: "hummingbird"),
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),

@@ -4,7 +4,7 @@
 # Nothing here needs Python packages: score.py and the checks use the standard library alone.
 set -euo pipefail
 
-packages=(libzstd-dev libdeflate-dev libsqlite3-dev zlib1g-dev pkg-config)
+packages=(libzstd-dev libdeflate-dev libsqlite3-dev zlib1g-dev libgoogle-perftools-dev pkg-config)
 [[ ${1:-} == --tests ]] && packages+=(valgrind curl)
 
 unavailable() { printf 'setup: %s\n' "$@" >&2; exit 69; }

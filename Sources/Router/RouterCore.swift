@@ -32,6 +32,7 @@ final class RouterCore: Sendable {
     let merge: MergeThread
     let board: PeerBoard
     let accounts: SpanAccounts
+    let graph: GraphRecorder
     let logger: Logger
     private let acknowledgements: AcknowledgementFile
     private let trimmer = Mutex(LogTrimmer())
@@ -65,6 +66,7 @@ final class RouterCore: Sendable {
         board = PeerBoard(workers: Int(map.workers), acknowledged: acknowledgements.read(map, end: verdicts.end))
         accounts = try SpanAccounts(
             partitions: map.partitions, targets: TargetSpec.labels(of: settings.output.targets), metrics)
+        graph = GraphRecorder(metrics: metrics, limits: limits)
         firstOwnEpoch = log.newestEpoch.number == 0 ? 0 : log.newestEpoch.number &+ 1
         firstOwnPosition = log.end.offset
         let board = board

@@ -14,8 +14,8 @@ struct RouterMain: AsyncParsableCommand {
             """,
         version: Product.version,
         subcommands: [
-            RunCommand.self, CheckCommand.self, ReplayCommand.self, DemoCommand.self, VersionCommand.self,
-            ReferenceCommand.self,
+            RunCommand.self, CheckCommand.self, ReplayCommand.self, TopCommand.self, DemoCommand.self,
+            VersionCommand.self, ReferenceCommand.self,
         ])
 
     /// Runs a command's body; a `Failure` becomes one line on standard error and its exit status.

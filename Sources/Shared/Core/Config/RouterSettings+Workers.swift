@@ -7,7 +7,7 @@ extension RouterSettings {
     /// - Parameter routers: peer addresses of the routers, `http://HOST:PORT`.
     public func workerEnvironment(routers: [String]) -> [String: String] {
         let special = [SettingKey.config, .target, .globalTags].map(\.name)
-        let optional = [SettingKey.clusterName, .pprofListen].map(\.name)
+        let optional = [SettingKey.clusterName].map(\.name)
         var variables: [String: String] = [:]
         for setting in effective where !special.contains(setting.name) {
             if setting.value == "none", optional.contains(setting.name) { continue }
