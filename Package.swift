@@ -36,6 +36,8 @@ let package = Package(
         .target(name: "CIntrinsics"),
         // The files of Sources/Router/UI as bytes: one executable, no resource bundle.
         .target(name: "CConsole"),
+        // Compiled against the headers of libgoogle-perftools-dev; nothing of it is linked.
+        .target(name: "CProfiling"),
         .target(name: "Linking", dependencies: ["CIntrinsics"], swiftSettings: ours),
         .target(
             name: "Shared",
@@ -50,7 +52,7 @@ let package = Package(
         .target(
             name: "SharedNet",
             dependencies: [
-                "Shared",
+                "Shared", "CProfiling",
                 .product(name: "Hummingbird", package: "hummingbird"),
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),

@@ -4,7 +4,7 @@
 # Only the check of OTLP by foreign code needs a Python package, in the folder .venv (with --tests).
 set -euo pipefail
 
-packages=(libzstd-dev libdeflate-dev libsqlite3-dev zlib1g-dev pkg-config)
+packages=(libzstd-dev libdeflate-dev libsqlite3-dev zlib1g-dev libgoogle-perftools-dev pkg-config)
 [[ ${1:-} == --tests ]] && packages+=(valgrind curl zstd python3-venv)
 
 unavailable() { printf 'setup: %s\n' "$@" >&2; exit 69; }

@@ -72,6 +72,12 @@ public struct Limits: Hashable, Sendable {
     /// Most spans that are looked at as candidates for one key.
     public var explainLookups = 64
 
+    // Service graph
+    /// Most spans that wait for the other end of their request.
+    public var graphWaitingSpans = 200_000
+    /// Most edges between services in one minute, and most that have series of their own.
+    public var graphEdges = 4_096
+
     /// Epochs of partial graphs a worker may publish ahead of the merger's verdicts.
     public var unackedPartials = 64
 

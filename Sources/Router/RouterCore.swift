@@ -37,6 +37,7 @@ final class RouterCore: Sendable {
     let accounts: SpanAccounts
     /// Finished traces, for the console; nil when it is off, or in a replay.
     let store: TraceStore?
+    let graph: GraphRecorder
     let logger: Logger
     private let ledgerFile: LedgerFile
     private let trimmer = Mutex(LogTrimmer())
@@ -72,6 +73,7 @@ final class RouterCore: Sendable {
         board = PeerBoard(workers: Int(map.workers), positions: kept.positions)
         accounts = try SpanAccounts(kept, targets: settings.targetLabels, metrics)
         store = try Self.store(settings, in: directory, metrics, logger)
+        graph = GraphRecorder(metrics: metrics, limits: limits)
         let (board, accounts) = (board, accounts)
         board.note(lost: lost)
         board.set(facts: log.end.offset)

@@ -82,6 +82,19 @@ struct RouterPages: Sendable {
             problems: problems)
     }
 
+    /// The figures that `/api/history` keeps of this moment.
+    var moment: StatusHistory.Point {
+        let status = status
+        let pids = status.workers.compactMap(\.pid) + [getpid()]
+        let usage = pids.compactMap(ProcessUsage.of)
+        let behind = status.newestMark.map { $0 > status.watermark ? $0 - status.watermark : 0 } ?? 0
+        return StatusHistory.Point(
+            time: Double(SystemClocks.wallNanoseconds()) / 1e9, accepted: status.spansAccepted,
+            exported: status.spansExported, dropped: status.spansDropped, held: status.spansHeld,
+            openSpans: status.openSpans, lagSeconds: Double(behind) * Double(core.clock.epochNanoseconds) / 1e9,
+            cpuSeconds: usage.reduce(0) { $0 + $1.cpuSeconds }, memoryBytes: usage.reduce(0) { $0 + $1.memoryBytes })
+    }
+
     // MARK: Metrics
 
     /// The router's own page and, under the label `worker`, those of its workers that answer within a second.

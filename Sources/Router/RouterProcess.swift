@@ -27,6 +27,8 @@ struct RouterProcess {
     struct Parts {
         /// Agents' listener and console; a replay has neither.
         var hasListeners = true
+        /// Serves profiles on `pprof_listen`; nil: nobody does.
+        var profiler: Gperftools?
         /// Where the workers' standard output goes.
         var relay: @Sendable (_ ordinal: Int, _ lines: [UInt8]) -> Void = { StandardOutput.write($1) }
     }
@@ -50,20 +52,32 @@ struct RouterProcess {
             ) { await listeners.bound("peers", $0) },
         ]
         // The console outlives the workers: it takes what they still hold for the store.
-        if parts.hasListeners { services.append(Self.console(core, group, supervisor, listeners, started, logger)) }
+        if parts.hasListeners {
+            let pages = RouterPages(core: core, supervisor: supervisor, startedNanoseconds: started)
+            let history = StatusHistory { pages.moment }
+            services.append(history)
+            services.append(Self.console(core, group, pages, history, listeners, logger))
+        }
         services.append(
             WorkersService(
                 core: core, executable: executable, listeners: listeners, supervisor: supervisor, relay: parts.relay,
                 logger: logger))
         if parts.hasListeners { services.append(Self.agents(core, group, supervisor, listeners, logger)) }
+        if let profiler = parts.profiler, let address = core.settings.pprof {
+            let routes = Hummingbird.Router()
+            ProfilingEndpoints(profiler).register(on: routes)
+            services.append(
+                HTTPListener(
+                    purpose: "profiles", setting: "pprof_listen", address: address, router: routes, group: group,
+                    logger: logger))
+        }
         self.services = services
     }
 
     private static func console(
-        _ core: RouterCore, _ group: any EventLoopGroup, _ supervisor: OneValue<WorkerSupervisor>,
-        _ listeners: BoundListeners, _ started: Int, _ logger: Logger
+        _ core: RouterCore, _ group: any EventLoopGroup, _ pages: RouterPages, _ history: StatusHistory,
+        _ listeners: BoundListeners, _ logger: Logger
     ) -> HTTPListener {
-        let pages = RouterPages(core: core, supervisor: supervisor, startedNanoseconds: started)
         let routes = Hummingbird.Router()
         AdminEndpoints(
             readiness: { pages.readiness }, status: { pages.status }, metrics: { await pages.metricsPage() }
@@ -73,6 +87,8 @@ struct RouterProcess {
             store: core.store, limits: core.limits, metrics: core.metrics, readiness: { pages.readiness }
         ).register(on: routes)
         ConsoleFiles().register(on: routes)
+        history.register(on: routes)
+        GraphEndpoints(recorder: core.graph).register(on: routes)
         return HTTPListener(
             purpose: "console", setting: "console", address: core.settings.console, router: routes, group: group,
             logger: logger

@@ -4,6 +4,7 @@ import Linking
 import Logging
 import NIOPosix
 import Shared
+import SharedNet
 
 /// `run`: the whole product on one machine.
 struct RunCommand: AsyncParsableCommand {
@@ -20,13 +21,15 @@ struct RunCommand: AsyncParsableCommand {
             let settings = try RouterSettings.resolve(flags)
             Logs.bootstrap(level: settings.logLevel)
             let logger = Logger(label: "router")
+            let profiler = settings.pprof == nil ? nil : Gperftools.orWarn(logger)
             for notice in settings.notices { logger.notice("settings", metadata: ["notice": "\(notice)"]) }
             let group = MultiThreadedEventLoopGroup(numberOfThreads: RunCommand.loops)
             let core = try RouterCore(
                 settings: settings, clock: EpochClock(window: Int(settings.linking.window.exactNanoseconds)),
                 group: group,
                 logger: logger)
-            let process = try RouterProcess(core: core, group: group, logger: logger)
+            let process = try RouterProcess(
+                core: core, group: group, parts: RouterProcess.Parts(profiler: profiler), logger: logger)
             let announcing = Task { await RunCommand.announce(process) }
             defer { announcing.cancel() }
             try await process.serviceGroup().run()

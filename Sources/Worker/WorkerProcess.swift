@@ -54,6 +54,9 @@ struct WorkerProcess {
         AdminEndpoints(
             readiness: { start.readiness }, status: { start.status }, metrics: { registry.render() }
         ).register(on: routes)
+        if settings.isProfiled, let profiler = Gperftools.orWarn(logger) {
+            ProfilingEndpoints(profiler).register(on: routes)
+        }
         let admin = HTTPListener(
             purpose: "worker", setting: "worker_listen", address: settings.listen, router: routes, logger: logger
         ) { bound.set($0) }

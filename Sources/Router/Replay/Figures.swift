@@ -27,6 +27,16 @@ enum Figures {
         return "\(count(Int(whole / 3600))) h \(twoDigits(whole % 3600 / 60)) m"
     }
 
+    /// 1234567 → "1.2 MB"; below 1000 whole bytes.
+    static func bytes(_ number: Int) -> String {
+        var value = Double(number)
+        for unit in ["B", "kB", "MB", "GB"] {
+            if value < 999.5 { return unit == "B" ? "\(number) B" : decimal(value) + " " + unit }
+            value /= 1000
+        }
+        return decimal(value) + " TB"
+    }
+
     /// Spans a second, or "-" when no time went by.
     static func rate(_ spans: Int, in duration: Duration) -> String {
         let seconds = duration / .seconds(1)

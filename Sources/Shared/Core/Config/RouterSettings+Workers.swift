@@ -9,7 +9,7 @@ extension RouterSettings {
     ///   - console: address of the console, where the store takes spans; nil without a store.
     public func workerEnvironment(routers: [String], console: String? = nil) -> [String: String] {
         let special = [SettingKey.config, .target, .globalTags].map(\.name)
-        let optional = [SettingKey.clusterName, .pprofListen].map(\.name)
+        let optional = [SettingKey.clusterName].map(\.name)
         var variables: [String: String] = [:]
         for setting in effective where !special.contains(setting.name) {
             if setting.value == "none", optional.contains(setting.name) { continue }

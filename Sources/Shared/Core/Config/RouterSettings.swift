@@ -25,6 +25,8 @@ public struct RouterSettings: Sendable {
     /// Names of fields that are removed before anything is stored.
     public var denyFields: [String]
     public var logLevel: Logger.Level
+    /// Where profiles are served; nil when profiling is off.
+    public var pprof: ListenAddress?
     /// All bounds, with those that an operator set.
     public var limits: Limits
     /// Every effective value in the order of the table, secrets hidden.
@@ -59,7 +61,8 @@ public struct RouterSettings: Sendable {
         output = try OutputSettings(&resolver, dataDirectory: dataDirectory)
         denyFields = try resolver.names(.denyFields)
         logLevel = try resolver.logLevel()
-        try resolver.profiling()
+        let profiles = try resolver.address(.pprofListen)
+        pprof = try resolver.boolean(.enablePprof) ? profiles : nil
         try resolver.settingsFile()
         limits = Limits()
         limits.bodyBytes = try resolver.bytes(.bodyBytes)

@@ -142,10 +142,10 @@ extension SettingKey {
         "ordinal", .process, .worker, .count(0...63), "0", "Number of this worker, from 0.")
     public static let enablePprof = SettingKey(
         "enable_pprof", .process, .both, .boolean, "false", datakit: ["ENV_ENABLE_PPROF"],
-        "Recognised, without effect in this version: profiling is not built yet.")
+        "Serve CPU and heap profiles at /debug/pprof/; needs libgoogle-perftools4.")
     public static let pprofListen = SettingKey(
-        "pprof_listen", .process, .both, .address, "", datakit: ["ENV_PPROF_LISTEN"],
-        "Recognised, without effect in this version: profiling is not built yet.")
+        "pprof_listen", .process, .router, .address, "127.0.0.1:6060", datakit: ["ENV_PPROF_LISTEN"],
+        "Where the router serves its profiles when enable_pprof is on; workers do on their own listener.")
 
     /// Every setting, in the order of the reference page and of `check`.
     public static let all: [SettingKey] = [

@@ -8,14 +8,13 @@ public struct CommonFlags: ParsableArguments {
     public var workerListen: String?
     @Option(name: SettingKey.logLevel.optionName, help: SettingKey.logLevel.help) public var logLevel: String?
     @Option(name: SettingKey.enablePprof.optionName, help: SettingKey.enablePprof.help) public var enablePprof: String?
-    @Option(name: SettingKey.pprofListen.optionName, help: SettingKey.pprofListen.help) public var pprofListen: String?
 
     public init() {}
 
     var values: [(SettingKey, String?)] {
         [
             (.config, config), (.dataDir, dataDir), (.workerListen, workerListen), (.logLevel, logLevel),
-            (.enablePprof, enablePprof), (.pprofListen, pprofListen),
+            (.enablePprof, enablePprof),
         ]
     }
 }
@@ -89,6 +88,7 @@ public struct RouterFlags: ParsableArguments {
     @Option(name: SettingKey.agentScope.optionName, help: SettingKey.agentScope.help) public var agentScope: String?
     @Option(name: SettingKey.denyFields.optionName, help: SettingKey.denyFields.help) public var denyFields: String?
     @Option(name: SettingKey.bodyBytes.optionName, help: SettingKey.bodyBytes.help) public var bodyBytes: String?
+    @Option(name: SettingKey.pprofListen.optionName, help: SettingKey.pprofListen.help) public var pprofListen: String?
     @OptionGroup(title: "Linking and sampling") public var linking: LinkingFlags
     @OptionGroup(title: "Output") public var output: OutputFlags
     @OptionGroup(title: "Processes") public var common: CommonFlags
@@ -97,6 +97,7 @@ public struct RouterFlags: ParsableArguments {
 
     var layer: SettingsLayer {
         let own: [(SettingKey, String?)] = [
+            (.pprofListen, pprofListen),
             (.listen, listen), (.console, console), (.peers, peers), (.logBytes, logBytes), (.fsync, fsync),
             (.fsyncInterval, fsyncInterval), (.store, store), (.storeBytes, storeBytes), (.storeAge, storeAge),
             (.flowKey, flowKey), (.routerWait, routerWait),

@@ -18,14 +18,6 @@ extension SettingsResolver {
         return level
     }
 
-    /// Profiling is asked for in today's manifests; it comes later, so asking is not an error.
-    mutating func profiling() throws(Failure) {
-        let isOn = try boolean(.enablePprof)
-        let address = try optionalAddress(.pprofListen)
-        guard isOn || address != nil else { return }
-        tell(.note("enable_pprof and pprof_listen come with the profiling work and have no effect yet"))
-    }
-
     mutating func settingsFile() throws(Failure) { _ = try text(.config) }
 
     mutating func warn(about linking: LinkingSettings) {

@@ -127,13 +127,6 @@ extension SettingsResolver {
         try value(key, show: { "\($0)" }) { ListenAddress($0) }
     }
 
-    /// An address that may be absent.
-    mutating func optionalAddress(_ key: SettingKey) throws(Failure) -> ListenAddress? {
-        try value(key, show: { $0.map { "\($0)" } ?? "none" }) { text in
-            text.isEmpty ? .some(nil) : ListenAddress(text).map { .some($0) }
-        }
-    }
-
     /// A text that may be absent.
     mutating func text(_ key: SettingKey) throws(Failure) -> String? {
         try value(key, show: { $0 ?? "none" }) { $0.isEmpty ? .some(nil) : .some($0) }

@@ -14,6 +14,8 @@ public struct WorkerSettings: Sendable {
     public var linking: LinkingSettings
     public var output: OutputSettings
     public var logLevel: Logger.Level
+    /// Whether profiles are served on `listen`.
+    public var isProfiled: Bool
     /// All bounds, with those that an operator set.
     public var limits: Limits
     /// Every effective value in the order of the table, secrets hidden.
@@ -54,7 +56,7 @@ public struct WorkerSettings: Sendable {
         }
         output = try OutputSettings(&resolver, dataDirectory: dataDirectory)
         logLevel = try resolver.logLevel()
-        try resolver.profiling()
+        isProfiled = try resolver.boolean(.enablePprof)
         try resolver.settingsFile()
         limits = Limits()
         limits.targetQueueBytes = output.queueBytes

@@ -136,6 +136,31 @@ public enum Metric {
     public static let partitionOwner = MetricDefinition(
         "partition_owner", .gauge, labels: ["partition"], "1 for each partition that the process owns.")
 
+    // Service graph, under the names that Grafana's service graph view asks for
+    public static let graphRequests = MetricDefinition(
+        "request_total", .counter, labels: graphLabels, prefix: graphPrefix,
+        "Requests between two services, of kept traces; connection_type is empty where both ends were seen.")
+    public static let graphFailed = MetricDefinition(
+        "request_failed_total", .counter, labels: graphLabels, prefix: graphPrefix,
+        "Those of them with an error on either side.")
+    public static let graphServerSeconds = MetricDefinition(
+        "request_server_seconds", .histogram, unit: .seconds, labels: graphLabels, buckets: graphBuckets,
+        prefix: graphPrefix, "Time of a request as its server saw it.")
+    public static let graphClientSeconds = MetricDefinition(
+        "request_client_seconds", .histogram, unit: .seconds, labels: graphLabels, buckets: graphBuckets,
+        prefix: graphPrefix, "Time of a request as its client saw it.")
+    public static let graphUnpaired = MetricDefinition(
+        "unpaired_spans_total", .counter, labels: ["client", "server"], prefix: graphPrefix,
+        "Ends of requests whose other end did not come within 10 s; the side that is missing is an empty label.")
+    public static let graphWaiting = MetricDefinition(
+        "waiting_spans", .gauge, prefix: graphPrefix, "Ends of requests that wait for the other end.")
+    public static let graphUncounted = MetricDefinition(
+        "uncounted_requests_total", .counter, prefix: graphPrefix,
+        "Requests left out because there are too many edges (Limits.graphEdges).")
+
+    private static let graphPrefix = "traces_service_graph_"
+    private static let graphLabels = ["client", "server", "connection_type"]
+
     /// All of them, in the order of the reference page. Names are unique (checked by a test).
     public static let all: [MetricDefinition] = [
         httpRequests, connections, connectionsRefused, bodies, bodyBytes, agentErrors, spansAccepted,
@@ -148,6 +173,8 @@ public enum Metric {
         storeSpans, storeRefused, storeExpired, storeBytes, storeSegments, storeWriteSeconds,
         querySeconds, stageCPU,
         workerRestarts, workersRunning, invariantViolations, leader, partitionOwner,
+        graphRequests, graphFailed, graphServerSeconds, graphClientSeconds, graphUnpaired, graphWaiting,
+        graphUncounted,
     ]
 
     /// 100 µs to 10 s.
@@ -159,6 +186,11 @@ public enum Metric {
     static let ageBuckets: [UInt64] = [1, 2, 5, 10, 15, 20, 25, 30, 45, 60, 90, 120, 180, 300, 600].map {
         $0 * 1_000_000_000
     }
+    /// 1 ms to 10 s: of requests between services.
+    static let graphBuckets: [UInt64] = [
+        1_000_000, 2_000_000, 5_000_000, 10_000_000, 20_000_000, 50_000_000, 100_000_000, 200_000_000, 500_000_000,
+        1_000_000_000, 2_000_000_000, 5_000_000_000, 10_000_000_000,
+    ]
     /// 1 to 262,144 things.
     static let countBuckets: [UInt64] = [1, 16, 64, 256, 1_024, 4_096, 16_384, 65_536, 262_144]
 }

@@ -28,13 +28,15 @@ public struct MetricDefinition: Sendable, Hashable {
     /// Upper bounds of the buckets of a histogram, ascending, in recorded steps (nanoseconds for seconds).
     public let buckets: [UInt64]
 
-    /// - Parameter name: without the prefix `ebpftrace_`, which is put before it.
+    /// - Parameters:
+    ///   - name: without the prefix, which is put before it.
+    ///   - prefix: another one only where users of dashboards expect a name that is not ours.
     public init(
         _ name: String, _ kind: Kind, unit: Unit = .count, labels: [String] = [], buckets: [UInt64] = [],
-        _ help: String
+        prefix: String = "ebpftrace_", _ help: String
     ) {
         precondition((kind == .histogram) == !buckets.isEmpty, "a histogram has buckets, nothing else has")
-        self.name = "ebpftrace_" + name
+        self.name = prefix + name
         self.kind = kind
         self.unit = unit
         self.labels = labels

@@ -1,0 +1,153 @@
+import Foundation
+import Linking
+import Shared
+import Testing
+
+@testable import Router
+
+@Suite struct ServiceGraphTests {
+    private static let second: UInt64 = 1_000_000_000
+    private static let time: UInt64 = 1_795_000_000 * second
+
+    private static func span(
+        _ id: UInt64, _ side: GraphSpan.Side, _ service: String, parent: UInt64? = nil, trace: UInt64 = 1,
+        peer: GraphSpan.Peer? = nil, milliseconds: UInt64 = 10, isError: Bool = false, at start: UInt64 = time
+    ) -> GraphSpan {
+        GraphSpan(
+            traceID: TraceID(high: 7, low: trace), id: SpanID(id), parent: parent.map { SpanID($0) }, side: side,
+            service: service, peer: peer, start: start, duration: milliseconds * 1_000_000, isError: isError)
+    }
+
+    /// Edges as "client>server:requests/errors", sorted.
+    private static func edges(_ graph: ServiceGraph) -> [String] {
+        graph.minutes.sum(from: 0, to: .max).edges
+            .map { "\($0.key.client)>\($0.key.server):\($0.value.requests)/\($0.value.errors)" }.sorted()
+    }
+
+    @Test func twoEndsMakeAnEdgeInAnyOrderAndAnySplit() {
+        let spans = [
+            Self.span(1, .client, "web"), Self.span(2, .server, "shop", parent: 1),
+            Self.span(3, .client, "shop"), Self.span(4, .server, "stock", parent: 3, isError: true),
+            Self.span(5, .client, "web", trace: 2), Self.span(6, .server, "shop", parent: 5, trace: 2),
+        ]
+        var generator = Xorshift(state: 7)
+        for _ in 0..<50 {
+            var graph = ServiceGraph()
+            for span in spans.shuffled(using: &generator) {
+                graph.take([span], now: 1, observe: { _, _ in })
+            }
+            #expect(Self.edges(graph) == ["shop>stock:1/1", "web>shop:2/0"])
+            #expect(graph.waiting == 0)
+        }
+    }
+
+    @Test func theSameSpanTwiceCountsOnce() {
+        var graph = ServiceGraph()
+        let (client, server) = (Self.span(1, .client, "web"), Self.span(2, .server, "shop", parent: 1))
+        graph.take([client, client, server], now: 1, observe: { _, _ in })
+        #expect(Self.edges(graph) == ["web>shop:1/0"])
+    }
+
+    @Test func anEndThatStaysAloneIsCountedAfterItsPatience() {
+        var graph = ServiceGraph()
+        graph.take(
+            [
+                Self.span(1, .client, "shop", peer: .database("mysql"), isError: true),
+                Self.span(2, .client, "shop"), Self.span(3, .server, "web"),
+                Self.span(4, .server, "web", parent: 99),
+            ], now: 0, observe: { _, _ in })
+        #expect(Self.edges(graph).isEmpty)
+        #expect(graph.waiting == 3)
+        graph.expire(now: ServiceGraph.patience - 1, { _, _ in })
+        #expect(graph.waiting == 3)
+        graph.expire(now: ServiceGraph.patience, { _, _ in })
+        #expect(graph.waiting == 0)
+        #expect(Self.edges(graph) == ["shop>mysql:1/1"])
+        #expect(
+            graph.takeUnpaired() == [
+                .init(service: "shop", side: .client): 2, .init(service: "web", side: .server): 2,
+            ])
+        #expect(graph.takeUnpaired().isEmpty)
+    }
+
+    @Test func waitingEndsAreBounded() {
+        var limits = Limits()
+        limits.graphWaitingSpans = 100
+        var graph = ServiceGraph(limits: limits)
+        for id in 1...1_000 { graph.take([Self.span(UInt64(id), .client, "web")], now: 0, observe: { _, _ in }) }
+        #expect(graph.waiting <= 101)
+        #expect(graph.takeUnpaired()[.init(service: "web", side: .client)] ?? 0 >= 899)
+    }
+
+    @Test func edgesOfAMinuteAreBoundedAndTheRestIsCounted() {
+        var limits = Limits()
+        limits.graphEdges = 10
+        var graph = ServiceGraph(limits: limits)
+        for id in stride(from: UInt64(1), to: 41, by: 2) {
+            graph.take(
+                [Self.span(id, .client, "c\(id)"), Self.span(id + 1, .server, "s", parent: id)], now: 0,
+                observe: { _, _ in })
+        }
+        let sum = graph.minutes.sum(from: 0, to: .max)
+        #expect(sum.edges.count == 10)
+        #expect(sum.uncounted == 10)
+    }
+
+    @Test func aStretchOfTimeHoldsItsMinutesOnly() {
+        var graph = ServiceGraph()
+        for minute in UInt64(0)..<5 {
+            let start = Self.time + minute * 60 * Self.second
+            graph.take(
+                [
+                    Self.span(2 * minute + 1, .client, "web", at: start),
+                    Self.span(2 * minute + 2, .server, "shop", parent: 2 * minute + 1, at: start),
+                ], now: 0, observe: { _, _ in })
+        }
+        let sum = graph.minutes.sum(from: Self.time + 60 * Self.second, to: Self.time + 150 * Self.second)
+        #expect(sum.edges.values.map(\.requests) == [2])
+    }
+
+    @Test(arguments: [0.5, 0.95, 0.99]) func quantilesAreNearTheTruth(_ share: Double) {
+        var generator = Xorshift(state: 3)
+        var counts = LatencyCounts()
+        var all: [UInt64] = []
+        for _ in 0..<5_000 {
+            let nanoseconds = UInt64(exp(Double.random(in: 9...21, using: &generator)))
+            all.append(nanoseconds)
+            counts.add(nanoseconds)
+        }
+        let truth = Double(all.sorted()[Int(share * 5_000)]) / 1e6
+        #expect(abs(counts.quantile(share) - truth) <= 0.2 * truth)
+        var twice = counts
+        twice.add(counts)
+        #expect(twice.total == 10_000)
+        #expect(abs(twice.quantile(share) - counts.quantile(share)) < 1e-9)
+    }
+
+    @Test func theMetricsPageHasTheSeriesGrafanaAsksFor() {
+        let metrics = MetricsRegistry()
+        let recorder = GraphRecorder(metrics: metrics, now: { 0 })
+        recorder.take([
+            Self.span(1, .client, "web"), Self.span(2, .server, "shop", parent: 1, isError: true),
+        ])
+        let page = metrics.render()
+        let labels = #"{client="web",server="shop",connection_type=""}"#
+        #expect(page.contains("traces_service_graph_request_total\(labels) 1"))
+        #expect(page.contains("traces_service_graph_request_failed_total\(labels) 1"))
+        #expect(page.contains(#"traces_service_graph_request_server_seconds_bucket{client="web",server="shop","#))
+        let answer = GraphEndpoints(recorder: recorder).page(from: nil, to: nil)
+        #expect(answer.edges.map(\.requests) == [1])
+        #expect(answer.nodes.map(\.name) == ["shop", "web"])
+    }
+}
+
+/// A small generator with a seed.
+private struct Xorshift: RandomNumberGenerator {
+    var state: UInt64
+    mutating func next() -> UInt64 {
+        state ^= state << 13
+        state ^= state >> 7
+        state ^= state << 17
+        return state
+    }
+}
