@@ -46,11 +46,13 @@ bench_text = sources("Benchmarks/Sources/Bench/*.swift", "Benchmarks/Gates/**/*.
 bench = BUILT_IN | declared_flags(bench_text) | set(re.findall(r'"(--[a-z][a-z-]*)', bench_text))
 bench |= set(re.findall(r"--[a-z][a-z-]*", sources("scripts/*.sh")))
 metrics = set()
-for name, kind in re.findall(
-        r'MetricDefinition\(\s*"(\w+)",\s*\.(\w+)', read("Sources/Shared/Core/Metrics/Metric+Names.swift")):
-    metrics.add("ebpftrace_" + name)
+for name, kind, rest in re.findall(
+        r'MetricDefinition\(\s*"(\w+)",\s*\.(\w+)(.*?)(?=static let|\Z)',
+        read("Sources/Shared/Core/Metrics/Metric+Names.swift"), re.DOTALL):
+    name = ("traces_service_graph_" if "prefix: graphPrefix" in rest else "ebpftrace_") + name
+    metrics.add(name)
     if kind == "histogram":
-        metrics |= {f"ebpftrace_{name}_{part}" for part in ("bucket", "sum", "count")}
+        metrics |= {f"{name}_{part}" for part in ("bucket", "sum", "count")}
 if not settings or not metrics:
     sys.exit("docs-check: the tables of settings or metrics cannot be read; mend scripts/docs-check.sh")
 

@@ -84,7 +84,7 @@ struct Demo {
     private func show(_ core: RouterCore, _ addresses: [String: ListenAddress]) async throws {
         guard let agents = addresses["agents"], let console = addresses["console"] else { return }
         print("router with \(core.map.workers) workers: agents post to http://\(agents)/v1/bpftracing, "
-            + "status on http://\(console)/status")
+            + "the console is at http://\(console)/")
         print("posting recorded spans at \(speed.formatted()) times their speed …")
         let started = ContinuousClock.now
         _ = try await ReplayTo(address: "http://\(agents)", speed: speed, files: files).run()
@@ -92,6 +92,7 @@ struct Demo {
         print("")
         print(DemoSummary.text(core, elapsed: started.duration(to: .now)))
         try printTraces()
+        try await showConsole(core, console)
         guard isatty(STDOUT_FILENO) == 1 else { return }
         print(
             """
@@ -100,9 +101,22 @@ struct Demo {
               curl -X POST 'http://\(agents)/v1/bpftracing?input=dketrace' \\
                 -H 'Content-Type: application/protobuf; proto=com.guance.Point' --data-binary @body.pb
               ebpftrace-router replay --to http://\(agents) FILE…
-            Traces: \(folder)/traces     Status: http://\(console)/status     Stop: Ctrl-C
+            Traces as JSON lines: \(folder)/traces     Stop: Ctrl-C
             """)
         try await Task.sleep(for: .seconds(86_400 * 365))
+    }
+
+    /// Says where the traces can be looked at, once they are there.
+    private func showConsole(_ core: RouterCore, _ console: ListenAddress) async throws {
+        guard let store = core.store else { return }
+        var search = TraceSearch()
+        search.limit = Limits().searchTraces
+        let found = try await store.search(search).traces
+        print("")
+        print("\(found.count) traces are in the console: open http://\(console)/ in a browser")
+        if let largest = found.max(by: { $0.summary.spanCount < $1.summary.spanCount })?.summary {
+            print("  the largest one: http://\(console)/#/trace/\(TraceIDText.hex(largest.id))")
+        }
     }
 
     private func waitForTraces(_ core: RouterCore) async throws {

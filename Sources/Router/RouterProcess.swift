@@ -82,7 +82,9 @@ struct RouterProcess {
         AdminEndpoints(
             readiness: { pages.readiness }, status: { pages.status }, metrics: { await pages.metricsPage() }
         ).register(on: routes)
-        if let store = core.store { OTLPEndpoint(store: store, limits: core.limits).register(on: routes) }
+        if let store = core.store {
+            OTLPEndpoint(store: store, graph: core.graph, limits: core.limits).register(on: routes)
+        }
         QueryEndpoints(
             store: core.store, limits: core.limits, metrics: core.metrics, readiness: { pages.readiness }
         ).register(on: routes)

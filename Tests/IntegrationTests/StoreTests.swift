@@ -34,6 +34,28 @@ extension Integration {
             try await compare(exported, folder: router.folder.file("data/store"))
         }
 
+        @Test("the console tells of services, of the last minutes, and serves its page")
+        func consoleHasGraphAndHistory() async throws {
+            let router = try await LiveRouter()
+            let bodies = try await SpanBodies(fixture: "real/threads-chain")
+            for number in bodies.lineProtocol.indices {
+                #expect(try RawHTTP.post(router.agents, "/v1/bpftracing", bodies.body(number)).status == 200)
+            }
+            try await router.settles(accepted: UInt64(bodies.spans))
+            let graph = try JSONDecoder().decode(
+                GraphEndpoints.Page.self, from: Data(try RawHTTP.get(router.console, "/api/graph").body))
+            // Every net edge of the recording whose two ends are kept: 2703 by the truth.
+            #expect(graph.edges.reduce(0) { $0 + $1.requests } >= 2_703)
+            #expect(Set(graph.nodes.map(\.name)).isSuperset(of: ["gw", "orders"]))
+            let history = try JSONDecoder().decode(
+                StatusHistory.Page.self, from: Data(try RawHTTP.get(router.console, "/api/history").body))
+            #expect(history.points.last?.accepted ?? 0 <= UInt64(bodies.spans))
+            #expect(history.points.last?.memoryBytes ?? 0 > 10 << 20)
+            #expect(try RawHTTP.get(router.console, "/").status == 200)
+            #expect(try RawHTTP.get(router.console, "/api/graph?start=soon").status == 400)
+            try await router.run.stop()
+        }
+
         @Test("without a store nothing is posted to it, and its address is not there")
         func storeOff() async throws {
             let router = try await LiveRouter(settings: ["--store", "off"])

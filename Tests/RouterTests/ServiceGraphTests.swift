@@ -124,6 +124,33 @@ import Testing
         #expect(abs(twice.quantile(share) - counts.quantile(share)) < 1e-9)
     }
 
+    @Test func spansOfARequestAreReadWithTheParentThatEBPFSaw() {
+        let trace = TraceID.test(1)
+        func spans(_ service: String, _ scope: String, _ spans: [TestSpan]) -> [UInt8] {
+            OTLPTestEncoder.request(service: service, scope: scope, spans)
+        }
+        let request =
+            spans("web", "ebpftrace", [
+                TestSpan(trace: trace, id: 1, kind: 3, attributes: [("server.address", .text("10.0.0.7"))]),
+                TestSpan(trace: trace, id: 9, kind: 1),
+                TestSpan(trace: trace, id: 4, kind: 3, status: 2, attributes: [("db.system.name", .text("redis"))]),
+            ])
+            + spans("shop", "ebpftrace", [
+                TestSpan(
+                    trace: trace, id: 2, parent: 77, kind: 2,
+                    attributes: [("ebpftrace.parent_id", .text("0000000000000001"))])
+            ])
+            + spans("web", "sdk", [TestSpan(trace: trace, id: 77, kind: 3)])
+        let found = request.withUnsafeBytes { GraphVisitor.spans(of: $0) }
+        #expect(found.map(\.id.bits) == [1, 4, 2])
+        #expect(found.map(\.service) == ["web", "web", "shop"])
+        #expect(found.map(\.peer) == [.external("10.0.0.7"), .database("redis"), nil])
+        #expect(found.map(\.isError) == [false, true, false])
+        var graph = ServiceGraph()
+        graph.take(found, now: 0, observe: { _, _ in })
+        #expect(Self.edges(graph) == ["web>shop:1/0"])
+    }
+
     @Test func theMetricsPageHasTheSeriesGrafanaAsksFor() {
         let metrics = MetricsRegistry()
         let recorder = GraphRecorder(metrics: metrics, now: { 0 })

@@ -22,11 +22,14 @@ struct OTLPEndpoint: Sendable {
     static let bytesUnderWay = 128 << 20
 
     let store: TraceStore
+    /// Told of every span that is stored.
+    let graph: GraphRecorder?
     let limits: Limits
     private let room = BodyRoom(bytes: OTLPEndpoint.bytesUnderWay)
 
-    init(store: TraceStore, limits: Limits) {
+    init(store: TraceStore, graph: GraphRecorder? = nil, limits: Limits) {
         self.store = store
+        self.graph = graph
         self.limits = limits
     }
 
@@ -40,14 +43,17 @@ struct OTLPEndpoint: Sendable {
             return OTLPForm.protobuf.refusal(.unsupportedMediaType, .invalidArgument, message)
         }
         do throws(Failure) {
-            let encoded = try await encode(request, form)
-            return form.success(try await store.insert(encoded))
+            let (encoded, calls) = try await encode(request, form)
+            let result = try await store.insert(encoded)
+            // Not before it is stored: a request that is refused comes again.
+            if !calls.isEmpty { graph?.take(calls) }
+            return form.success(result)
         } catch {
             return form.refusal(error)
         }
     }
 
-    private func encode(_ request: Request, _ form: OTLPForm) async throws(Failure) -> TraceStore.Encoded {
+    private func encode(_ request: Request, _ form: OTLPForm) async throws(Failure) -> Read {
         let encoding = request.headers[.contentEncoding]?.lowercased() ?? "identity"
         let claimed = request.headers[.contentLength].flatMap { Int($0) } ?? limits.bodyBytes
         let wanted = min(max(claimed, 1), limits.bodyBytes) * (encoding == "identity" ? 1 : 2)
@@ -62,25 +68,29 @@ struct OTLPEndpoint: Sendable {
             throw Failure(
                 .bodyTooLarge, "the body is larger than \(limits.bodyBytes) bytes, or was cut off", cause: error)
         }
-        return try OTLPBody(encoding: encoding, form: form, limits: limits).encode(body, store)
+        return try OTLPBody(encoding: encoding, form: form, store: store, readsCalls: graph != nil, limits: limits)
+            .read(body)
     }
 }
+
+/// What was read from a body: spans for the store, and for the service graph.
+private typealias Read = (encoded: TraceStore.Encoded, calls: [GraphSpan])
 
 /// Unpacks one body.
 private struct OTLPBody {
     let encoding: String
     let form: OTLPForm
+    let store: TraceStore
+    let readsCalls: Bool
     let limits: Limits
 
-    func encode(_ body: ByteBuffer, _ store: TraceStore) throws(Failure) -> TraceStore.Encoded {
+    func read(_ body: ByteBuffer) throws(Failure) -> Read {
         do {
             return try body.withUnsafeReadableBytes { bytes in
                 switch encoding {
-                case "", "identity":
-                    guard form == .json else { return try store.encode(bytes) }
-                    return try json(Array(bytes), store)
-                case "gzip", "x-gzip": return try encode(try Gzip().decompress(bytes, limit: limit(bytes.count)), store)
-                case "zstd": return try encode(try Zstd().decompress(bytes, limit: limit(bytes.count)), store)
+                case "", "identity": return form == .json ? try json(Array(bytes)) : try read(bytes)
+                case "gzip", "x-gzip": return try read(try Gzip().decompress(bytes, limit: limit(bytes.count)))
+                case "zstd": return try read(try Zstd().decompress(bytes, limit: limit(bytes.count)))
                 default:
                     throw Failure(
                         .badEncoding, "the content encoding \(encoding) is not known; use gzip, zstd or identity")
@@ -98,14 +108,18 @@ private struct OTLPBody {
         min(limits.decompressedBodyBytes, bytes.multipliedReportingOverflow(by: limits.decompressionRatio).partialValue)
     }
 
-    private func encode(_ content: [UInt8], _ store: TraceStore) throws(Failure) -> TraceStore.Encoded {
-        if form == .json { return try json(content, store) }
-        return try content.withRawBytes { (bytes) throws(Failure) in try store.encode(bytes) }
+    private func read(_ content: [UInt8]) throws(Failure) -> Read {
+        if form == .json { return try json(content) }
+        return try content.withRawBytes { (bytes) throws(Failure) in try read(bytes) }
     }
 
-    private func json(_ text: [UInt8], _ store: TraceStore) throws(Failure) -> TraceStore.Encoded {
+    private func json(_ text: [UInt8]) throws(Failure) -> Read {
         let message = try OTLPJSON.protobuf(fromJSON: text)
-        return try message.withRawBytes { (bytes) throws(Failure) in try store.encode(bytes) }
+        return try message.withRawBytes { (bytes) throws(Failure) in try read(bytes) }
+    }
+
+    private func read(_ message: UnsafeRawBufferPointer) throws(Failure) -> Read {
+        (try store.encode(message), readsCalls ? GraphVisitor.spans(of: message) : [])
     }
 }
 

@@ -20,7 +20,7 @@ struct ConsoleClient: Sendable {
         self.url = url.hasSuffix("/") ? String(url.dropLast()) : url
     }
 
-    /// The answer of a page as JSON. Fails with `.unavailable` when nobody answers, `.badInput` for an answer that says no.
+    /// The answer of a page as JSON. Fails with `.unavailable` when nobody answers, `.badInput` when the answer is no.
     func get<Answer: Decodable>(_ path: String, as type: Answer.Type = Answer.self) async throws(Failure) -> Answer {
         let (status, body) = try await fetch(path)
         guard status == 200 else {
@@ -29,7 +29,7 @@ struct ConsoleClient: Sendable {
         do {
             return try JSONDecoder().decode(type, from: body)
         } catch {
-            throw Failure(.badInput, "\(url)\(path) is no page of this version of ebpftrace-router; compare the versions")
+            throw Failure(.badInput, "\(url)\(path) is no page of this version; compare that of the router")
         }
     }
 

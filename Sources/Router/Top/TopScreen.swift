@@ -71,7 +71,8 @@ struct TopScreen {
         let edges = status.edges.filter { $0.value > 0 }.sorted { ($1.value, $0.key) < ($0.value, $1.key) }
             .map { "\($0.key) \(Figures.count(Int(clamping: $0.value)))" }.joined(separator: "  ")
         return [
-            styled("  linking", .title), "  traces   " + traces, "  edges    " + (edges.isEmpty ? "none yet" : edges), "",
+            styled("  linking", .title), "  traces   " + traces,
+            "  edges    " + (edges.isEmpty ? "none yet" : edges), "",
         ]
     }
 

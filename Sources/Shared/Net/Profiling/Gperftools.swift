@@ -5,11 +5,11 @@ import Logging
 import Shared
 import Synchronization
 
-/// The profilers of gperftools, found at run time: nothing of it is loaded, and nothing costs more, unless `enable_pprof`
-/// is set.
+/// The profilers of gperftools, found at run time: nothing of it is loaded, and nothing costs more, unless
+/// `enable_pprof` is set.
 ///
-/// Live allocations are known only to the process' allocator, so the library must be there before the first allocation:
-/// `preload` starts the program anew with it.
+/// Live allocations are known only to the process' allocator, so the library must be there before the first
+/// allocation: `preload` starts the program anew with it.
 public final class Gperftools: Sendable {
     /// Debian: libgoogle-perftools4.
     static let library = "libtcmalloc_and_profiler.so.4"
