@@ -7,7 +7,7 @@ import Testing
 
 @Suite struct ServiceGraphTests {
     private static let second: UInt64 = 1_000_000_000
-    private static let time: UInt64 = 1_795_000_000 * second
+    private static let time: UInt64 = 1_795_000_020 * second
 
     private static func span(
         _ id: UInt64, _ side: GraphSpan.Side, _ service: String, parent: UInt64? = nil, trace: UInt64 = 1,

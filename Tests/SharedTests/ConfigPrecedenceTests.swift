@@ -65,11 +65,11 @@ struct ConfigPrecedenceTests {
 
     private func sample(_ key: SettingKey) -> String {
         switch key.kind {
-        case .duration: "30s"
+        case .duration: key.name == "store_age" ? "2m" : "30s"
         case .rate: "0.5"
         case .boolean: "true"
         case .count: ["ordinal": "0", "spans_per_trace": "2000"][key.name] ?? "40"
-        case .bytes: key.name == "log_bytes" ? "1GiB" : "8MiB"
+        case .bytes: ["log_bytes": "1GiB", "store_bytes": "1GiB"][key.name] ?? "8MiB"
         case .choice(let choices): choices[1]
         case .address: "127.0.0.1:7000"
         case .path: "/srv/x"

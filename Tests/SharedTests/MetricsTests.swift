@@ -88,7 +88,7 @@ import Testing
     @Test func namesAreUniqueAndWellFormed() {
         #expect(Set(Metric.all.map(\.name)).count == Metric.all.count)
         for metric in Metric.all {
-            #expect(metric.name.wholeMatch(of: /ebpftrace_[a-z][a-z0-9_]*/) != nil)
+            #expect(metric.name.wholeMatch(of: /(ebpftrace|traces_service_graph)_[a-z][a-z0-9_]*/) != nil)
             #expect((metric.kind == .counter) == metric.name.hasSuffix("_total"), "\(metric.name)")
             #expect(!metric.help.contains("|") && metric.help.hasSuffix("."), "\(metric.name)")
             #expect(metric.buckets == metric.buckets.sorted())

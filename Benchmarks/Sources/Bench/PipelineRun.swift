@@ -118,9 +118,11 @@ private struct Usage {
         let page = router.metrics()
         processes = ProcessUsage.family(of: router.processID)
         stages = page?.sumsOfAllProcesses("ebpftrace_stage_cpu_seconds_total", by: "stage") ?? [:]
-        dropped = page?.sums("ebpftrace_spans_dropped_total", by: "reason") ?? [:]
+        // The router's own store is a target beside the one that is measured: its spans have ended there already.
+        dropped = (page?.sums("ebpftrace_spans_dropped_total", by: "reason") ?? [:]).filter { $0.key != "store_behind" }
         accepted = page?.sum("ebpftrace_spans_accepted_total")
-        exported = page?.sum("ebpftrace_spans_exported_total") ?? 0
+        exported = (page?.sums("ebpftrace_spans_exported_total", by: "target") ?? [:])
+            .filter { $0.key != "store" }.values.reduce(0, +)
         held = page?.sum("ebpftrace_spans_held") ?? 0
     }
 
