@@ -13,5 +13,6 @@ step "tests"
 EBPFTRACE_BIN="$PWD/.build/release" \
     swift test --skip-build --disable-xctest --xunit-output .build/tests.xml
 step "otlp";          .venv/bin/python Tests/otlp/check.py .build/release
+step "browser";       scripts/browser-tests.sh --strict
 step "gates";         scripts/gates.sh
 step "done"
