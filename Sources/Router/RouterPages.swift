@@ -87,12 +87,19 @@ struct RouterPages: Sendable {
         let status = status
         let pids = status.workers.compactMap(\.pid) + [getpid()]
         let usage = pids.compactMap(ProcessUsage.of)
-        let behind = status.newestMark.map { $0 > status.watermark ? $0 - status.watermark : 0 } ?? 0
         return StatusHistory.Point(
             time: Double(SystemClocks.wallNanoseconds()) / 1e9, accepted: status.spansAccepted,
             exported: status.spansExported, dropped: status.spansDropped, held: status.spansHeld,
-            openSpans: status.openSpans, lagSeconds: Double(behind) * Double(core.clock.epochNanoseconds) / 1e9,
+            openSpans: status.openSpans,
+            lagSeconds: Self.lag(
+                newest: status.newestMark, merged: status.watermark, epochNanoseconds: core.clock.epochNanoseconds),
             cpuSeconds: usage.reduce(0) { $0 + $1.cpuSeconds }, memoryBytes: usage.reduce(0) { $0 + $1.memoryBytes })
+    }
+
+    /// Seconds of log time between the newest mark and the newest epoch that is merged; 0 before the first one is.
+    static func lag(newest: UInt64?, merged: UInt64, epochNanoseconds: Int) -> Double {
+        guard let newest, merged > 0, newest > merged else { return 0 }
+        return Double(newest - merged) * Double(epochNanoseconds) / 1e9
     }
 
     // MARK: Metrics

@@ -32,6 +32,13 @@ import Testing
         #expect(!text.contains("process 0"))
     }
 
+    @Test func nothingMergedYetIsNoLag() {
+        #expect(RouterPages.lag(newest: 3_590_815_515, merged: 0, epochNanoseconds: 500_000_000) == 0)
+        #expect(RouterPages.lag(newest: nil, merged: 7, epochNanoseconds: 500_000_000) == 0)
+        #expect(RouterPages.lag(newest: 12, merged: 7, epochNanoseconds: 500_000_000) == 2.5)
+        #expect(RouterPages.lag(newest: 6, merged: 7, epochNanoseconds: 500_000_000) == 0)
+    }
+
     @Test func withoutHistoryTotalsAreShownAndNoRates() {
         let lines = Self.screen(points: []).lines()
         #expect(lines.contains { $0.hasPrefix("  in       –") && $0.contains("12,345") })
