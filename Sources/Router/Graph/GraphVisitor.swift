@@ -1,3 +1,4 @@
+import Glibc
 import Linking
 import Shared
 
@@ -20,13 +21,13 @@ struct GraphVisitor: OTLPVisitor {
     mutating func resource(_ message: UnsafeRawBufferPointer) throws(Failure) {
         var name: String?
         OTLPKeyValues.forEachOfResource(message) { key, value in
-            if key.elementsEqual("service.name".utf8) { name = Self.text(value) }
+            if key.isText("service.name") { name = Self.text(value) }
         }
         service = name ?? "unknown_service"
     }
 
     mutating func scope(_ name: UnsafeRawBufferPointer) throws(Failure) {
-        isOwnScope = name.elementsEqual("ebpftrace".utf8)
+        isOwnScope = name.isText("ebpftrace")
     }
 
     mutating func span(_ span: borrowing OTLPSpanBytes) throws(Failure) {
@@ -77,12 +78,12 @@ struct GraphVisitor: OTLPVisitor {
         mutating func take(_ key: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer) {
             // Few keys have one of these lengths: most are passed over without a comparison.
             switch key.count {
-            case 14 where key.elementsEqual("db.system.name".utf8): database = GraphVisitor.text(value)
-            case 16 where key.elementsEqual("messaging.system".utf8): messaging = GraphVisitor.text(value)
-            case 14 where key.elementsEqual("server.address".utf8): address = GraphVisitor.text(value)
-            case 19 where key.elementsEqual("ebpftrace.parent_id".utf8):
+            case 14 where key.isText("db.system.name"): database = GraphVisitor.text(value)
+            case 16 where key.isText("messaging.system"): messaging = GraphVisitor.text(value)
+            case 14 where key.isText("server.address"): address = GraphVisitor.text(value)
+            case 19 where key.isText("ebpftrace.parent_id"):
                 parent = GraphVisitor.text(value).flatMap { UInt64($0, radix: 16) }.map { SpanID($0) } ?? parent
-            case 18 where key.elementsEqual("ebpftrace.trace_id".utf8):
+            case 18 where key.isText("ebpftrace.trace_id"):
                 trace = GraphVisitor.text(value).flatMap(Self.traceID) ?? trace
             default: break
             }
@@ -93,5 +94,13 @@ struct GraphVisitor: OTLPVisitor {
                 let low = UInt64(text.suffix(16), radix: 16) else { return nil }
             return TraceID(high: high, low: low)
         }
+    }
+}
+
+extension UnsafeRawBufferPointer {
+    /// Whether these bytes are an ASCII text. (`elementsEqual` with a String's view goes byte by byte.)
+    @inline(__always) fileprivate func isText(_ text: StaticString) -> Bool {
+        guard count == text.utf8CodeUnitCount, let base = baseAddress else { return false }
+        return memcmp(base, text.utf8Start, count) == 0
     }
 }
