@@ -22,21 +22,34 @@ extension GraphMerge {
     }
 
     /// Closes everything: the end of input of a replay or a test.
-    public mutating func flush(into verdict: inout VerdictBuilder) {
+    public mutating func flush(into verdict: inout VerdictBuilder) { _ = flush(into: &verdict, atMost: .max) }
+
+    /// The same in steps, for inputs whose verdicts together would need much memory: decides traces until about
+    /// `spansMax` spans have their verdict. True when nothing is left; else the caller takes the verdicts and calls
+    /// again. No span may come in between.
+    public mutating func flush(into verdict: inout VerdictBuilder, atMost spansMax: Int) -> Bool {
         for epoch in early.keys.sorted() { insertEarly(epoch) }
         joinExits()
         // In the order of the groups' slots; the result does not depend on it.
-        let alive = groups.groups.indices.filter { groups.groups[$0].isAlive }.map { UInt32($0) }
+        var alive: [UInt32] = []
+        var spansAhead = 0
+        for place in groups.groups.indices where groups.groups[place].isAlive {
+            if spansAhead >= spansMax { break }
+            spansAhead += Int(groups.groups[place].count)
+            alive.append(UInt32(place))
+        }
         close(alive, into: &verdict, isFinal: true)
+        guard groups.count == 0 || alive.isEmpty else { return false }
         calendar.removeAll()
         openPage.removeAll()
-        if leavingNodes.isEmpty { return }
+        if leavingNodes.isEmpty { return true }
         let generation = ProcessIndex.EntryNode.generationCount - 1
         for node in leavingNodes {
             processes.close(node, closedSpan: ClosedTraces.dropped, generation: generation)
         }
         processes.sweep(generation: generation)
         leavingNodes.removeAll()
+        return true
     }
 
     /// The next epoch in which something happens, at most `epoch`.

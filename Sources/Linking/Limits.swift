@@ -39,6 +39,8 @@ public struct Limits: Hashable, Sendable {
     public var partialGraphBytes = 64 << 20
     /// Most spans of one verdict block; a larger verdict is written in pieces.
     public var spansPerVerdictBlock = 16_384
+    /// Most spans that the end of a replay decides before it writes their verdicts.
+    public var spansPerFlush = 1 << 20
     /// Largest verdict block, bytes before zstd.
     public var verdictBlockBytes = 64 << 20
 

@@ -16,6 +16,8 @@ struct Cluster {
     /// Shuffles arrival, commits and pieces, and repeats spans and pieces.
     var seed: UInt64?
     var spansPerPiece = 7
+    /// Spans that one step of `flush` decides.
+    var spansPerFlush = Int.max
     /// The epoch up to which time runs on after the last span, before `flush`.
     var idleUntil: UInt64 = 0
 
@@ -63,9 +65,12 @@ struct Cluster {
             try read(&verdict, keyAt, into: &result.outcome)
             epoch += 1
         }
-        var verdict = VerdictBuilder()
-        merge.flush(into: &verdict)
-        try read(&verdict, keyAt, into: &result.outcome)
+        var isFlushed = false
+        while !isFlushed {
+            var verdict = VerdictBuilder()
+            isFlushed = merge.flush(into: &verdict, atMost: spansPerFlush)
+            try read(&verdict, keyAt, into: &result.outcome)
+        }
         result.statistics = merge.statistics
         result.openSpans = merge.openSpans
         result.simpleGroups = merge.simpleGroups

@@ -37,6 +37,7 @@ import Testing
         for var cluster in Self.clusters.shuffled(using: &random).prefix(6) {
             cluster.options = options
             cluster.seed = random.next()
+            cluster.spansPerFlush = random.chance(0.5) ? 1 + random.below(40) : .max
             for place in spans.indices { spans[place].epoch = UInt64(1 + random.below(9)) }
             let result = try cluster.link(spans)
             let isEqual = result.outcome == expected.outcome

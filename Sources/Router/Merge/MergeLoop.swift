@@ -33,7 +33,8 @@ struct MergeLoop: ~Copyable {
 
     mutating func advance(to epoch: Epoch) { merge.advance(to: epoch, into: &verdicts) }
 
-    mutating func flush() { merge.flush(into: &verdicts) }
+    /// Closes traces of so many spans; true when none is left.
+    mutating func flush(atMost spans: Int) -> Bool { merge.flush(into: &verdicts, atMost: spans) }
 
     /// The blocks of this step, without rows that have their verdict from before a restart: a verdict is never given
     /// again.

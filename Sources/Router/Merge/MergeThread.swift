@@ -197,7 +197,10 @@ final class MergeThread: Sendable {
                 if let problem = loop.insert(graph) { refused(graph, problem) }
             }
             loop.advance(to: epoch)
-        case .flush: loop.flush()
+        case .flush:
+            while !loop.flush(atMost: limits.spansPerFlush) {
+                guard append(loop.finishBlocks(spansPerBlock: limits.spansPerVerdictBlock), &loop) else { return }
+            }
         }
         if let trim = gate.withLock({ $0.trim }) { loop.trim(below: trim.position, horizon: trim.horizon) }
         let isAppended = append(loop.finishBlocks(spansPerBlock: limits.spansPerVerdictBlock), &loop)
