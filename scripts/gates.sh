@@ -36,7 +36,7 @@ gate() {
     [[ $per_span -gt 0 && $per_span -le $budget ]] || failed=1
 }
 gate decode "${1:-5000}" decode-gate
-gate "export as points" 4000 export-gate points
+gate "export as points" 4300 export-gate points
 gate "export as OTLP" 9500 export-gate otlp
 gate "export as OTLP with link facts" 12000 export-gate otlp-link
 exit "$failed"
