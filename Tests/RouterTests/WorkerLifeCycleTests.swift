@@ -107,8 +107,18 @@ import Testing
         #expect(
             program.arguments(2) == [
                 "run", "--router", "http://127.0.0.1:9531", "--ordinal", "2", "--workers", "4", "--worker-listen",
-                "127.0.0.1:9542", "--log-level", "debug",
+                "127.0.0.1:9540", "--log-level", "debug",
             ])
+    }
+
+    @Test(arguments: [0, 1, 3]) func workerListensOnThePortOfTheFirstOnePlusItsOrdinal(ordinal: Int) throws {
+        let program = WorkerProgram.worker(
+            executable: "/w", router: "http://127.0.0.1:9531", workers: 4,
+            listen: ListenAddress(host: "127.0.0.1", port: 9540))
+        let settings = try WorkerSettings.resolve(
+            flags: try WorkerFlags.parse(Array(program.arguments(ordinal).dropFirst())), environment: [:],
+            host: .ofThisMachine(), readFile: SettingsDisk.read)
+        #expect(settings.listen == ListenAddress(host: "127.0.0.1", port: UInt16(9540 + ordinal)))
     }
 
     @Test func outputIsRelayedInWholeLines() {

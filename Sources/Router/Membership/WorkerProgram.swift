@@ -19,15 +19,12 @@ struct WorkerProgram: Sendable {
     ///
     /// - Parameters:
     ///   - router: URL of the peers' listener.
-    ///   - listen: admin listener of worker 0; worker K gets the port + K, or any port for port 0.
+    ///   - listen: admin listener of worker 0; worker K adds K to the port by itself, or takes any for port 0.
     static func worker(
         executable: String, router: String, workers: Int, listen: ListenAddress, extra: [String] = []
     ) -> WorkerProgram {
         WorkerProgram(executable: executable) { ordinal in
-            let listen =
-                UInt16(exactly: ordinal).flatMap { listen.movedPort(by: $0) }
-                ?? ListenAddress(host: listen.host, port: 0)
-            return [
+            [
                 "run", "--router", router, "--ordinal", String(ordinal), "--workers", String(workers),
                 "--worker-listen", listen.description,
             ] + extra
