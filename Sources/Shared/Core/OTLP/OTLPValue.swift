@@ -65,39 +65,15 @@ public enum OTLPValue {
 
     /// A text in quotes, as JSON has it.
     static func quoted(_ text: String) -> String {
-        var result = "\""
-        for scalar in text.unicodeScalars {
-            switch scalar {
-            case "\"": result += "\\\""
-            case "\\": result += "\\\\"
-            case "\n": result += "\\n"
-            case "\r": result += "\\r"
-            case "\t": result += "\\t"
-            case _ where scalar.value < 0x20:
-                let digits = String(scalar.value, radix: 16)
-                result += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
-            default: result.unicodeScalars.append(scalar)
-            }
-        }
-        return result + "\""
+        var bytes: [UInt8] = []
+        Array(text.utf8).withRawBytes { JSONText.appendString($0, to: &bytes) }
+        return String(decoding: bytes, as: UTF8.self)
     }
 
     /// Base64 with padding.
     static func base64(_ bytes: UnsafeRawBufferPointer) -> String {
-        let alphabet = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/".utf8)
         var text: [UInt8] = []
-        text.reserveCapacity((bytes.count / 3 + 1) * 4)
-        var index = 0
-        while index < bytes.count {
-            let rest = bytes.count - index
-            let word = UInt32(bytes[index]) << 16 | (rest > 1 ? UInt32(bytes[index + 1]) << 8 : 0)
-                | (rest > 2 ? UInt32(bytes[index + 2]) : 0)
-            text.append(alphabet[Int(word >> 18)])
-            text.append(alphabet[Int(word >> 12 & 63)])
-            text.append(rest > 1 ? alphabet[Int(word >> 6 & 63)] : UInt8(ascii: "="))
-            text.append(rest > 2 ? alphabet[Int(word & 63)] : UInt8(ascii: "="))
-            index += 3
-        }
+        Base64.append(bytes, to: &text)
         return String(decoding: text, as: UTF8.self)
     }
 }
