@@ -77,7 +77,7 @@ public struct Limits: Hashable, Sendable {
     // Service graph
     /// Most spans that wait for the other end of their request.
     public var graphWaitingSpans = 200_000
-    /// Most edges between services in one minute, and most that have series of their own.
+    /// Most edges, and services with unpaired ends, in one minute, and most that have series of their own.
     public var graphEdges = 4_096
 
     /// Epochs of partial graphs a worker may publish ahead of the merger's verdicts.

@@ -93,6 +93,20 @@ import Testing
         #expect(sum.uncounted == 10)
     }
 
+    @Test func servicesWithUnpairedEndsAreBoundedAndTheRestIsCounted() {
+        var limits = Limits()
+        limits.graphEdges = 10
+        let metrics = MetricsRegistry()
+        let recorder = GraphRecorder(metrics: metrics, limits: limits, now: { 0 })
+        recorder.take((1...40).map { Self.span($0, .server, "s\($0)") })
+        let sum = recorder.sum(from: 0, to: .max)
+        #expect(sum.unpaired.count == 10)
+        #expect(sum.uncounted == 30)
+        let page = metrics.render()
+        #expect(page.contains("traces_service_graph_uncounted_requests_total 30"))
+        #expect(page.split(separator: "\n").count { $0.hasPrefix("traces_service_graph_unpaired_spans_total{") } == 10)
+    }
+
     @Test func aStretchOfTimeHoldsItsMinutesOnly() {
         var graph = ServiceGraph()
         for minute in UInt64(0)..<5 {

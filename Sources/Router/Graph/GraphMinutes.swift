@@ -20,7 +20,7 @@ struct GraphMinutes: Sendable {
     struct Minute: Sendable {
         var edges: [GraphEdgeKey: Edge] = [:]
         var unpaired: [ServiceGraph.UnpairedKey: Int] = [:]
-        /// Requests whose edge was one too many.
+        /// Requests whose edge, and ends whose service, was one too many.
         var uncounted = 0
     }
 
@@ -45,8 +45,14 @@ struct GraphMinutes: Sendable {
         return true
     }
 
-    mutating func unpaired(_ key: ServiceGraph.UnpairedKey, at start: UInt64) {
+    /// Names come from the network: beyond `keysMax` services in a minute they count as uncounted.
+    mutating func unpaired(_ key: ServiceGraph.UnpairedKey, at start: UInt64, keysMax: Int) {
         guard let number = minute(of: start) else { return }
+        let known = minutes[number]?.unpaired ?? [:]
+        guard known[key] != nil || known.count < keysMax else {
+            minutes[number, default: Minute()].uncounted += 1
+            return
+        }
         minutes[number, default: Minute()].unpaired[key, default: 0] += 1
     }
 

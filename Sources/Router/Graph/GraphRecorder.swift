@@ -52,7 +52,8 @@ final class GraphRecorder: Sendable {
             var requests: [(GraphEdgeKey, ServiceGraph.Request)] = []
             state.graph.take(spans, now: now()) { requests.append(($0, $1)) }
             for (key, request) in requests { record(key, request, &state) }
-            state.count(state.graph.takeUnpaired())
+            let tooMany = state.count(state.graph.takeUnpaired(), keysMax: edgesMax)
+            uncounted.add(tooMany)
         }
     }
 
@@ -98,7 +99,16 @@ final class GraphRecorder: Sendable {
 }
 
 extension GraphRecorder.State {
-    fileprivate mutating func count(_ ended: [ServiceGraph.UnpairedKey: Int]) {
-        for (key, spans) in ended { unpaired[key, default: 0] += spans }
+    /// Counts ends that stayed alone; returns how many belong to one service too many.
+    fileprivate mutating func count(_ ended: [ServiceGraph.UnpairedKey: Int], keysMax: Int) -> Int {
+        var tooMany = 0
+        for (key, spans) in ended {
+            if unpaired[key] == nil, unpaired.count >= keysMax {
+                tooMany += spans
+            } else {
+                unpaired[key, default: 0] += spans
+            }
+        }
+        return tooMany
     }
 }

@@ -130,7 +130,7 @@ struct ServiceGraph: Sendable {
 
     private mutating func countUnpaired(_ span: GraphSpan) {
         let key = UnpairedKey(service: span.service, side: span.side)
-        minutes.unpaired(key, at: span.start)
+        minutes.unpaired(key, at: span.start, keysMax: limits.graphEdges)
         unpaired[key, default: 0] += 1
     }
 
