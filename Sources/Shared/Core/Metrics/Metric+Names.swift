@@ -156,7 +156,7 @@ public enum Metric {
         "waiting_spans", .gauge, prefix: graphPrefix, "Ends of requests that wait for the other end.")
     public static let graphUncounted = MetricDefinition(
         "uncounted_requests_total", .counter, prefix: graphPrefix,
-        "Requests left out because there are too many edges (Limits.graphEdges).")
+        "Requests and unpaired ends left out: too many edges or services (Limits.graphEdges).")
 
     private static let graphPrefix = "traces_service_graph_"
     private static let graphLabels = ["client", "server", "connection_type"]
