@@ -60,32 +60,39 @@ public struct SpanFacts: Hashable, Sendable {
     ///
     /// Only facts that travel with a partial graph take part, so whoever holds the graph computes the same id.
     /// The scope does not: a request sent again through another router keeps its ids.
+    /// Numbers that no flag vouches for count as 0, as in `recognised`; no copy of the facts is made for that.
     public var computedID: SpanID {
-        let facts = recognised
-        if !facts.flags.contains(.hasApplication) {
-            let hash = StableHash.of(
-                (facts.requestSequence, facts.responseSequence, facts.threadKey, facts.processID),
-                (facts.threadID, UInt64(bitPattern: facts.kernelTime), UInt64(bitPattern: facts.start),
-                    UInt64(facts.flow) | UInt64(facts.initiator) << 32),
-                UInt64(facts.flags.intersection(.identity).rawValue))
-            return SpanID(hash == 0 ? 1 : hash)
-        }
-        return withUnsafeTemporaryAllocation(of: UInt64.self, capacity: 12) { words in
-            words[0] = facts.requestSequence.littleEndian
-            words[1] = facts.responseSequence.littleEndian
-            words[2] = facts.threadKey.littleEndian
-            words[3] = facts.processID.littleEndian
-            words[4] = facts.threadID.littleEndian
-            words[5] = UInt64(bitPattern: facts.kernelTime).littleEndian
-            words[6] = UInt64(bitPattern: facts.start).littleEndian
-            words[7] = (UInt64(facts.flow) | UInt64(facts.initiator) << 32).littleEndian
-            words[8] = UInt64(facts.flags.intersection(.identity).rawValue).littleEndian
-            words[9] = facts.application.traceLow.littleEndian
-            words[10] = facts.application.traceHigh.littleEndian
-            words[11] = facts.application.parent.littleEndian
-            let hash = StableHash.of(UnsafeRawBufferPointer(start: words.baseAddress, count: 12 * 8))
-            return SpanID(hash == 0 ? 1 : hash)
-        }
+        let words = identityWords
+        let hash =
+            flags.contains(.hasApplication)
+            ? hashWithApplication(words.0, words.1, words.2) : StableHash.of(words.0, words.1, words.2)
+        return SpanID(hash == 0 ? 1 : hash)
+    }
+
+    /// The nine words of every computed id.
+    @inline(__always) private var identityWords: (StableHash.Stripe, StableHash.Stripe, UInt64) {
+        let hasFlow = flags.contains(.hasFlow)
+        let hasPID = flags.contains(.hasPID)
+        return (
+            (requestSequence, responseSequence, threadKey, hasPID ? processID : 0),
+            (
+                hasPID ? threadID : 0, flags.contains(.hasKernelTime) ? UInt64(bitPattern: kernelTime) : 0,
+                UInt64(bitPattern: start), hasFlow ? UInt64(flow) | UInt64(initiator) << 32 : 0
+            ),
+            UInt64(flags.intersection(.identity).rawValue)
+        )
+    }
+
+    @inline(never) private func hashWithApplication(
+        _ first: StableHash.Stripe, _ second: StableHash.Stripe, _ flags: UInt64
+    ) -> UInt64 {
+        let last = (flags.littleEndian, application.traceLow.littleEndian, application.traceHigh.littleEndian)
+        let words = (
+            first.0.littleEndian, first.1.littleEndian, first.2.littleEndian, first.3.littleEndian,
+            second.0.littleEndian, second.1.littleEndian, second.2.littleEndian, second.3.littleEndian,
+            last.0, last.1, last.2, application.parent.littleEndian
+        )
+        return withUnsafeBytes(of: words) { StableHash.of($0) }
     }
 }
 

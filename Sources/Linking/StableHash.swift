@@ -48,7 +48,7 @@ public enum StableHash {
     typealias Stripe = (UInt64, UInt64, UInt64, UInt64)
 
     /// The hash of nine little-endian words (72 bytes): the facts of a span without application ids.
-    static func of(_ first: Stripe, _ second: Stripe, _ last: UInt64) -> UInt64 {
+    @inline(__always) static func of(_ first: Stripe, _ second: Stripe, _ last: UInt64) -> UInt64 {
         let lane1 = round(round(prime1 &+ prime2, first.0), second.0)
         let lane2 = round(round(prime2, first.1), second.1)
         let lane3 = round(round(0, first.2), second.2)

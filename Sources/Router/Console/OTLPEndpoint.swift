@@ -43,17 +43,17 @@ struct OTLPEndpoint: Sendable {
             return OTLPForm.protobuf.refusal(.unsupportedMediaType, .invalidArgument, message)
         }
         do throws(Failure) {
-            let (encoded, calls) = try await encode(request, form)
+            let encoded = try await encode(request, form)
             let result = try await store.insert(encoded)
             // Not before it is stored: a request that is refused comes again.
-            if !calls.isEmpty { graph?.take(calls) }
+            if !encoded.calls.isEmpty { graph?.take(encoded.calls) }
             return form.success(result)
         } catch {
             return form.refusal(error)
         }
     }
 
-    private func encode(_ request: Request, _ form: OTLPForm) async throws(Failure) -> Read {
+    private func encode(_ request: Request, _ form: OTLPForm) async throws(Failure) -> TraceStore.Encoded {
         let encoding = request.headers[.contentEncoding]?.lowercased() ?? "identity"
         let claimed = request.headers[.contentLength].flatMap { Int($0) } ?? limits.bodyBytes
         let wanted = min(max(claimed, 1), limits.bodyBytes) * (encoding == "identity" ? 1 : 2)
@@ -73,9 +73,6 @@ struct OTLPEndpoint: Sendable {
     }
 }
 
-/// What was read from a body: spans for the store, and for the service graph.
-private typealias Read = (encoded: TraceStore.Encoded, calls: [GraphSpan])
-
 /// Unpacks one body.
 private struct OTLPBody {
     let encoding: String
@@ -84,7 +81,7 @@ private struct OTLPBody {
     let readsCalls: Bool
     let limits: Limits
 
-    func read(_ body: ByteBuffer) throws(Failure) -> Read {
+    func read(_ body: ByteBuffer) throws(Failure) -> TraceStore.Encoded {
         do {
             return try body.withUnsafeReadableBytes { bytes in
                 switch encoding {
@@ -108,18 +105,18 @@ private struct OTLPBody {
         min(limits.decompressedBodyBytes, bytes.multipliedReportingOverflow(by: limits.decompressionRatio).partialValue)
     }
 
-    private func read(_ content: [UInt8]) throws(Failure) -> Read {
+    private func read(_ content: [UInt8]) throws(Failure) -> TraceStore.Encoded {
         if form == .json { return try json(content) }
         return try content.withRawBytes { (bytes) throws(Failure) in try read(bytes) }
     }
 
-    private func json(_ text: [UInt8]) throws(Failure) -> Read {
+    private func json(_ text: [UInt8]) throws(Failure) -> TraceStore.Encoded {
         let message = try OTLPJSON.protobuf(fromJSON: text)
         return try message.withRawBytes { (bytes) throws(Failure) in try read(bytes) }
     }
 
-    private func read(_ message: UnsafeRawBufferPointer) throws(Failure) -> Read {
-        (try store.encode(message), readsCalls ? GraphVisitor.spans(of: message) : [])
+    private func read(_ message: UnsafeRawBufferPointer) throws(Failure) -> TraceStore.Encoded {
+        try store.encode(message, readsCalls: readsCalls)
     }
 }
 

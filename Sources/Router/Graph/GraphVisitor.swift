@@ -2,13 +2,16 @@ import Glibc
 import Linking
 import Shared
 
-/// Reads from an OTLP request what the service graph looks at: ebpftrace's own spans, clients and servers.
+/// Reads from the spans of an OTLP request what the service graph looks at: ebpftrace's own spans, clients and servers.
 ///
-/// Spans of SDKs are left out: they are about the same requests, and would count them twice.
+/// Spans of SDKs are left out: they are about the same requests, and would count them twice. It can ride along with
+/// another visitor, which then walks the attributes once for both: `begin`, `take` for each attribute, `end`.
 struct GraphVisitor: OTLPVisitor {
     private(set) var spans: [GraphSpan] = []
     private var service = ""
     private var isOwnScope = false
+    private var side = GraphSpan.Side.client
+    private var peer = Peer(trace: .none, parent: .none)
 
     /// The spans of a request; those before a malformed part when it is malformed.
     static func spans(of request: UnsafeRawBufferPointer) -> [GraphSpan] {
@@ -31,17 +34,32 @@ struct GraphVisitor: OTLPVisitor {
     }
 
     mutating func span(_ span: borrowing OTLPSpanBytes) throws(Failure) {
-        guard isOwnScope, !span.traceID.isNone, span.id != .none, let side = Self.side(span.kind) else { return }
-        var peer = Peer(trace: span.traceID, parent: span.parent)
-        span.forEachAttribute { key, value in peer.take(key, value) }
+        guard begin(span) else { return }
+        span.forEachAttribute { key, value in take(key, value) }
+        end(span)
+    }
+
+    mutating func unreadableSpan() throws(Failure) {}
+
+    /// False: the graph does not look at this span.
+    mutating func begin(_ span: borrowing OTLPSpanBytes) -> Bool {
+        guard isOwnScope, !span.traceID.isNone, span.id != .none, let side = Self.side(span.kind) else { return false }
+        self.side = side
+        peer = Peer(trace: span.traceID, parent: span.parent)
+        return true
+    }
+
+    @inline(__always) mutating func take(_ key: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer) {
+        peer.take(key, value)
+    }
+
+    mutating func end(_ span: borrowing OTLPSpanBytes) {
         spans.append(
             GraphSpan(
                 traceID: peer.trace, id: span.id, parent: peer.parent == .none ? nil : peer.parent, side: side,
                 service: service, peer: side == .client ? peer.value : nil, start: span.start,
                 duration: span.end > span.start ? span.end - span.start : 0, isError: span.statusCode == 2))
     }
-
-    mutating func unreadableSpan() throws(Failure) {}
 
     private static func side(_ kind: UInt64) -> GraphSpan.Side? {
         switch kind {
@@ -75,7 +93,7 @@ struct GraphVisitor: OTLPVisitor {
             return address.map { .external($0) }
         }
 
-        mutating func take(_ key: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer) {
+        @inline(__always) mutating func take(_ key: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer) {
             // Few keys have one of these lengths: most are passed over without a comparison.
             switch key.count {
             case 14 where key.isText("db.system.name"): database = GraphVisitor.text(value)

@@ -7,20 +7,32 @@ struct RowEncoder: OTLPVisitor {
     let rows: RowBuffer
     private(set) var places: [RowPlace] = []
     private(set) var result = InsertResult()
+    /// Told of each span that becomes a row; nil when nobody wants to know.
+    private var graph: GraphVisitor?
     private var resource: UInt32?
     private var scope: UInt32 = 0
 
     /// Latest time that is kept as it is; what lies behind (the year 2116) is taken as this.
     static let timeMax: UInt64 = 1 << 62
 
-    init(names: StoreNames, capacity: Int) {
+    init(names: StoreNames, capacity: Int, readsCalls: Bool) {
         self.names = names
+        graph = readsCalls ? GraphVisitor() : nil
         rows = RowBuffer(capacity: capacity)
     }
 
-    mutating func resource(_ message: UnsafeRawBufferPointer) throws(Failure) { resource = names.resource(message) }
+    /// What the service graph takes of the rows.
+    var calls: [GraphSpan] { graph?.spans ?? [] }
 
-    mutating func scope(_ name: UnsafeRawBufferPointer) throws(Failure) { scope = names.word(name, isKey: false) }
+    mutating func resource(_ message: UnsafeRawBufferPointer) throws(Failure) {
+        resource = names.resource(message)
+        try graph?.resource(message)
+    }
+
+    mutating func scope(_ name: UnsafeRawBufferPointer) throws(Failure) {
+        scope = names.word(name, isKey: false)
+        try graph?.scope(name)
+    }
 
     mutating func unreadableSpan() throws(Failure) { result.reject("a span's bytes are malformed") }
 
@@ -67,19 +79,22 @@ struct RowEncoder: OTLPVisitor {
         let place = writer.count
         let places = span.attributeCount < 128 ? 1 : 5
         writer.count &+= places
+        let isCall = graph?.begin(span) ?? false
         span.forEachAttribute { key, value in
+            if isCall { graph?.take(key, value) }
             let word = names.key(key)
             writer.varint(UInt64(word))
             if word == 0 { writer.counted(key) }
             writer.counted(value)
             written &+= 1
         }
+        if isCall { graph?.end(span) }
         writer.put(UInt64(written), at: place, places: places)
     }
 
     private func writeRest(_ span: borrowing OTLPSpanBytes, _ writer: inout RowWriter) {
         var length = 0
-        span.forEachOtherField { length &+= $0.count }
+        if span.hasOtherFields { span.forEachOtherField { length &+= $0.count } }
         writer.varint(UInt64(length))
         guard length > 0 else { return }
         span.forEachOtherField { writer.raw($0) }

@@ -84,16 +84,17 @@ final class StoreFiles: Sendable {
     // MARK: Encoding
 
     /// Turns a request into rows. Fails with `.corrupt` when it cannot be read; nothing of it is taken then.
-    func encode(_ request: UnsafeRawBufferPointer) throws(Failure) -> (batch: RowBatch, result: InsertResult) {
+    func encode(_ request: UnsafeRawBufferPointer, readsCalls: Bool) throws(Failure) -> TraceStore.Encoded {
         var failure: Failure?
         let encoded = names.withLock { state in
             var taken = StoreNames()
             swap(&taken, &state)
-            var encoder = RowEncoder(names: taken, capacity: request.count)
+            var encoder = RowEncoder(names: taken, capacity: request.count, readsCalls: readsCalls)
             taken = StoreNames()
             do throws(Failure) { try OTLPWalker.walk(request, visitor: &encoder) } catch { failure = error }
             swap(&state, &encoder.names)
-            return (batch: RowBatch(rows: encoder.rows, places: encoder.places), result: encoder.result)
+            let batch = RowBatch(rows: encoder.rows, places: encoder.places)
+            return TraceStore.Encoded(batch: batch, result: encoder.result, calls: encoder.calls)
         }
         if let failure { throw failure }
         return encoded

@@ -43,13 +43,17 @@ final class TraceStore: Sendable {
     struct Encoded: Sendable {
         var batch: RowBatch
         var result: InsertResult
+        /// What the service graph takes of them.
+        var calls: [GraphSpan]
     }
 
     /// The first half of `insert`, for bytes that stay where they are. Fails with `.corrupt`.
-    func encode(_ request: UnsafeRawBufferPointer) throws(Failure) -> Encoded {
-        let (batch, result) = try files.encode(request)
-        metrics.refused(result.rejected, "unreadable")
-        return Encoded(batch: batch, result: result)
+    ///
+    /// - Parameter readsCalls: whether `calls` are wanted.
+    func encode(_ request: UnsafeRawBufferPointer, readsCalls: Bool = false) throws(Failure) -> Encoded {
+        let encoded = try files.encode(request, readsCalls: readsCalls)
+        metrics.refused(encoded.result.rejected, "unreadable")
+        return encoded
     }
 
     /// The second half of `insert`.

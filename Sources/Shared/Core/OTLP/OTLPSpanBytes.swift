@@ -18,6 +18,8 @@ public struct OTLPSpanBytes {
     public private(set) var statusCode: UInt64 = 0
     public private(set) var statusMessage = UnsafeRawBufferPointer(start: nil, count: 0)
     public private(set) var attributeCount = 0
+    /// Whether the message has fields that no property here holds (events, links, …).
+    public private(set) var hasOtherFields = false
 
     /// Reads the fixed fields; nil when the message is malformed. O(fields).
     public init?(_ bytes: UnsafeRawBufferPointer) {
@@ -34,7 +36,7 @@ public struct OTLPSpanBytes {
             case OTLPWire.start: start = field.number
             case OTLPWire.end: end = field.number
             case OTLPWire.status: guard readStatus(field.bytes) else { return nil }
-            default: break
+            default: hasOtherFields = true
             }
         }
         guard fields.isWhole else { return nil }
