@@ -49,6 +49,35 @@ import Testing
 
     private let mirrored = ("10.0.0.2", 80, "10.0.0.1", 40_000)
 
+    /// The store keeps `ebpf.NAME` only where no attribute says the same.
+    @Test(arguments: [true, false]) func factsInAttributesAreAsGoodAsFieldsOfTheirOwn(incoming: Bool) {
+        let flow = ("10.0.0.2", 80, "10.96.0.7", 8080)
+        let translated: [String: AttributeValue] = [
+            "ebpf.dst_nat_ip": .string("10.0.0.9"), "ebpf.dst_nat_port": .string("8081"),
+        ]
+        let fields = span(1, incoming: incoming, pid: "10", flow: flow, more: translated)
+        var attributes = fields
+        attributes.attributes = fields.attributes.filter {
+            ["ebpf.req_seq", "ebpf.resp_seq", "ebpf.thread_trace_id", "ebpf.ktime"].contains($0.key)
+        }
+        let peer = incoming ? "client" : "server"
+        attributes.attributes += [
+            Attribute("process.pid", .int(10)), Attribute("thread.id", .int(11)),
+            Attribute("network.local.address", .string("10.0.0.2")), Attribute("network.local.port", .int(80)),
+            Attribute("network.peer.address", .string("10.0.0.9")), Attribute("network.peer.port", .int(8081)),
+            Attribute("\(peer).address", .string("10.96.0.7")), Attribute("\(peer).port", .int(8080)),
+        ]
+        let (one, other) = (ExplainedSpan(fields, resource: []), ExplainedSpan(attributes, resource: []))
+        #expect(one.source == "10.0.0.2:80" && one.destination == "10.0.0.9:8081")
+        #expect((other.source, other.destination) == (one.source, one.destination))
+        #expect((other.processID, other.threadID) == ("10", "11"))
+        #expect((other.isIncoming, other.isEntry) == (one.isIncoming, one.isEntry))
+        #expect(other.kernelTime == one.kernelTime && !other.lacksFacts)
+        attributes.isApplication = true
+        attributes.attributes.removeAll { $0.key.hasPrefix("ebpf.") }
+        #expect(ExplainedSpan(attributes, resource: []).lacksFacts)
+    }
+
     @Test func netEdgeNamesBothSequenceNumbersAndTheConnection() async throws {
         let explanation = try await explain(
             2, [

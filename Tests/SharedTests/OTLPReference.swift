@@ -108,8 +108,27 @@ struct OTLPReference {
         set("thread.name", printed("thread_name"))
         buildCall(isEntry)
         buildResource()
-        if fields == .link { buildFields(point.fields.filter { Self.linkFields.contains($0.key) }) }
+        if fields == .link {
+            let told = toldByAttributes(isEntry)
+            buildFields(point.fields.filter { Self.linkFields.contains($0.key) && !told.contains($0.key) })
+        }
         if fields == .all { buildFields(point.fields.filter { !Self.replaced.contains($0.key) }) }
+    }
+
+    /// Link facts that the attributes hold.
+    private func toldByAttributes(_ isEntry: Bool) -> Set<String> {
+        var told: Set<String> = []
+        if values["direction"].flatMap({ _ in text("direction") }) == (isEntry ? "incoming" : "outgoing") {
+            told.insert("direction")
+        }
+        if text("ebpf_span_type") == (isEntry ? "entry" : "exit") { told.insert("ebpf_span_type") }
+        for name in ["pid", "tid", "src_port", "dst_port"] where integer(name) != nil { told.insert(name) }
+        for name in ["src_ip", "dst_ip"] where !(text(name) ?? "").isEmpty { told.insert(name) }
+        if !(text("dst_nat_ip") ?? "").isEmpty {
+            told.insert("dst_nat_ip")
+            if integer("dst_nat_port") != nil { told.insert("dst_nat_port") }
+        }
+        return told
     }
 
     static let linkFields: Set<String> = [

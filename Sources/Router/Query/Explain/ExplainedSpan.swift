@@ -1,6 +1,6 @@
 import Linking
 
-/// A stored span with its link facts, read from the attributes `ebpf.*` that the store keeps.
+/// A stored span with its link facts: the attributes `ebpf.*` that the store keeps, and what other attributes say.
 struct ExplainedSpan: Sendable {
     let span: StoredSpan
     let resource: [Attribute]
@@ -27,7 +27,7 @@ struct ExplainedSpan: Sendable {
     init(_ span: StoredSpan, resource: [Attribute]) {
         self.span = span
         self.resource = resource
-        func fact(_ name: String) -> AttributeValue? { span.attributes["ebpf." + name] }
+        func fact(_ name: String) -> AttributeValue? { Self.fact(name, of: span)?.value }
         func number(_ name: String) -> Int64? {
             switch fact(name) {
             case .int(let number): number
@@ -52,6 +52,34 @@ struct ExplainedSpan: Sendable {
         let translated = text("dst_nat_port").flatMap { $0 == "0" ? nil : $0 }
         destination = Self.end(text("dst_nat_ip") ?? text("dst_ip"), translated ?? text("dst_port"))
         host = text("host") ?? resource["host.name"]?.text
+    }
+
+    /// A link fact by the name of the agents' field, and the attribute that tells it.
+    ///
+    /// The store keeps `ebpf.NAME` only where no attribute says the same, see docs/otlp.md.
+    static func fact(_ name: String, of span: StoredSpan) -> (key: String, value: AttributeValue)? {
+        let own = "ebpf." + name
+        if let value = span.attributes[own] { return (own, value) }
+        // An SDK's attributes of these names are about other ends, or none that linking saw.
+        guard !span.isApplication, let key = attribute(for: name, isEntry: span.kind == 2 || span.kind == 5),
+            let value = span.attributes[key]
+        else { return nil }
+        return (key, value)
+    }
+
+    private static func attribute(for name: String, isEntry: Bool) -> String? {
+        switch name {
+        case "pid": "process.pid"
+        case "tid": "thread.id"
+        case "src_ip": "network.local.address"
+        case "src_port": "network.local.port"
+        case "dst_ip": isEntry ? "client.address" : "server.address"
+        case "dst_port": isEntry ? "client.port" : "server.port"
+        // Equal to `dst_*` where nothing was translated.
+        case "dst_nat_ip": "network.peer.address"
+        case "dst_nat_port": "network.peer.port"
+        default: nil
+        }
     }
 
     private static func end(_ address: String?, _ port: String?) -> String? {

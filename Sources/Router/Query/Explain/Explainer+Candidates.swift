@@ -115,13 +115,13 @@ extension Explainer {
     }
 
     private func spans(like span: ExplainedSpan, _ fact: String) async throws(Failure) -> [ExplainedSpan] {
-        guard let value = span.span.attributes["ebpf." + fact] else { return [] }
+        guard let (key, value) = ExplainedSpan.fact(fact, of: span.span) else { return [] }
         switch fact {
         case "req_seq" where span.requestSequence == nil, "thread_trace_id" where span.threadKey == nil: return []
         default: break
         }
         let found = try await store.candidates(
-            withAttribute: "ebpf." + fact, value: value, near: span.span.start, limit: limits.explainLookups)
+            withAttribute: key, value: value, near: span.span.start, limit: limits.explainLookups)
         let view = ExplainedTrace(found)
         return found.spans.indices.map { view[place: $0] }
     }

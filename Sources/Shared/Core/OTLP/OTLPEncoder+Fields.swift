@@ -2,28 +2,39 @@ import Linking
 
 /// The point's own fields under the prefix `ebpf.`, numbers as numbers.
 extension OTLPEncoder {
-    mutating func writeFields() {
-        if fields == .all { writeAllFields() } else { writeLinkFields() }
+    mutating func writeFields(_ kind: Kind) {
+        if fields == .all { writeAllFields() } else { writeLinkFields(kind) }
     }
 
-    private mutating func writeLinkFields() {
+    /// What an attribute says already is left out (docs/otlp.md): ten fields of most spans.
+    private mutating func writeLinkFields(_ kind: Kind) {
         writeField("ebpf.req_seq", .requestSequence)
         writeField("ebpf.resp_seq", .responseSequence)
         writeField("ebpf.thread_trace_id", .threadTraceID)
-        writeField("ebpf.direction", .direction)
-        writeField("ebpf.ebpf_span_type", .spanType)
-        writeField("ebpf.pid", .processID)
-        writeField("ebpf.tid", .threadID)
+        if !point.isText(.direction, kind.isEntry ? "incoming" : "outgoing") {
+            writeField("ebpf.direction", .direction)
+        }
+        if !point.isText(.spanType, kind.isEntry ? "entry" : "exit") {
+            writeField("ebpf.ebpf_span_type", .spanType)
+        }
+        if point.integer(.processID) == nil { writeField("ebpf.pid", .processID) }
+        if point.integer(.threadID) == nil { writeField("ebpf.tid", .threadID) }
         writeField("ebpf.tid_usr", .userThreadID)
         writeField("ebpf.ktime", .kernelTime)
-        writeField("ebpf.src_ip", .sourceAddress)
-        writeField("ebpf.src_port", .sourcePort)
-        writeField("ebpf.dst_ip", .destinationAddress)
-        writeField("ebpf.dst_port", .destinationPort)
-        writeField("ebpf.dst_nat_ip", .natAddress)
-        writeField("ebpf.dst_nat_port", .natPort)
+        writeEnd("ebpf.src_ip", .sourceAddress, "ebpf.src_port", .sourcePort, isTold: true)
+        writeEnd("ebpf.dst_ip", .destinationAddress, "ebpf.dst_port", .destinationPort, isTold: true)
+        writeEnd(
+            "ebpf.dst_nat_ip", .natAddress, "ebpf.dst_nat_port", .natPort, isTold: point.text(.natAddress) != nil)
         writeField("ebpf.app_trace_id", .traceText)
         writeField("ebpf.app_parent_id", .parentText)
+    }
+
+    /// - Parameter isTold: whether the attributes of the connection hold this end, as far as they can.
+    @inline(__always) private mutating func writeEnd(
+        _ addressKey: StaticString, _ address: OTLPField, _ portKey: StaticString, _ port: OTLPField, isTold: Bool
+    ) {
+        if !isTold || point.text(address) == nil { writeField(addressKey, address) }
+        if !isTold || point.integer(port) == nil { writeField(portKey, port) }
     }
 
     @inline(__always) private mutating func writeField(_ key: StaticString, _ field: OTLPField) {

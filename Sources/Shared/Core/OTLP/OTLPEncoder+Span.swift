@@ -37,7 +37,7 @@ extension OTLPEncoder {
         writeProcess()
         let failure = writeCall(call, kind)
         if failure.isError { writeStatus(failure) }
-        if fields != .none { writeFields() }
+        if fields != .none { writeFields(kind) }
     }
 
     /// The direction tells the two sides apart; without it the kind of span does.

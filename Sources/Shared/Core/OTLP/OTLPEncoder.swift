@@ -3,7 +3,8 @@ import Linking
 /// Which of a point's own fields an OTLP span keeps, under the prefix `ebpf.`.
 public enum OTLPFields: String, Hashable, Sendable, CaseIterable {
     case none
-    /// What the span was linked by: sequence numbers, thread and process keys, times, addresses, application ids.
+    /// What the span was linked by, as far as no attribute says it: sequence numbers, thread and process keys, kernel
+    /// time, application ids.
     case link
     /// Every field that the export keeps.
     case all
