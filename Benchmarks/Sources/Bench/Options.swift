@@ -1,4 +1,5 @@
 import LoadModel
+import LoadNet
 
 /// What a measurement is asked to do.
 struct Options {
@@ -23,6 +24,9 @@ struct Options {
     var requirements: [String] = []
     var keepsData = false
     var isGzip = false
+    var target = TargetChoice.dataway
+    /// `fields` of an OTLP target.
+    var fields = "none"
     /// Whether the router keeps traces in its own store, too.
     var hasStore = false
 
@@ -48,7 +52,9 @@ struct Options {
           --seconds S            length of steady (90)
           --translated-share X   share of the services behind a cluster address (0.25)
           --seed N               of the generator (1)
+          --target T             where finished traces go: dataway, otlp, both or none (dataway)
           --target-query Q       query of the Dataway target (token=bench)
+          --fields none|link|all of the OTLP target (none)
           --gzip                 let the product compress what it exports
           --router-argument A    handed to the router; may be repeated
           --timeout S            longest wait for the end of one run (180)
@@ -96,6 +102,10 @@ struct Options {
         case "--router": router = value
         case "--window": window = value
         case "--target-query": targetQuery = value
+        case "--target":
+            guard let choice = TargetChoice(rawValue: value) else { return false }
+            target = choice
+        case "--fields" where ["none", "link", "all"].contains(value): fields = value
         case "--router-argument": routerArguments.append(value)
         case "--json": jsonPath = value
         case "--out": outPath = value
@@ -125,6 +135,22 @@ struct Options {
         default: return false
         }
         return true
+    }
+}
+
+/// Which targets the product gets.
+enum TargetChoice: String {
+    case dataway, otlp, both
+    /// Finished traces are counted by the product and not sent anywhere: linking is not checked then.
+    case none
+
+    var forms: [SinkForm] {
+        switch self {
+        case .dataway: [.dataway]
+        case .otlp: [.otlp]
+        case .both: [.dataway, .otlp]
+        case .none: []
+        }
     }
 }
 

@@ -2,38 +2,6 @@ import Glibc
 import LoadModel
 import LoadNet
 
-/// The figures of one run.
-struct RunFigures {
-    var samplingRate: Double
-    var sent = SendCounts()
-    var received = SinkCounts()
-    var truth = TruthReport()
-    /// CPU seconds by process, in the order of their process ids: the router first.
-    var processes: [(name: String, seconds: Double)] = []
-    /// CPU seconds by stage, as the product itself counts them.
-    var stages: [String: Double] = [:]
-    var dropped: [String: Double] = [:]
-    /// Spans accepted that are neither exported, dropped nor held, by the product's own metrics; should be 0.
-    var unaccounted = 0.0
-    var sendSeconds = 0.0
-    var drainSeconds = 0.0
-    var peakBytes = 0
-    /// False when spans were still held at the end of the waiting time.
-    var isDrained = false
-    var stoppedCleanly = false
-
-    var cpuSeconds: Double { processes.reduce(0) { $0 + $1.seconds } }
-    /// CPU seconds per million spans sent.
-    func perMillion(_ seconds: Double) -> Double { seconds * 1e6 / Double(max(1, sent.spans)) }
-    var cpuPerMillion: Double { perMillion(cpuSeconds) }
-    var spansPerSecond: Double { Double(sent.spans) / max(sendSeconds, 1e-9) }
-    /// Everything that went wrong apart from the content of the spans.
-    var failures: Int {
-        let broken = [!isDrained, !stoppedCleanly, unaccounted != 0].filter { $0 }.count
-        return sent.failures + received.unreadable + broken
-    }
-}
-
 /// One run of the whole pipeline: generator → sender → product → sink → check.
 struct PipelineRun {
     var options: Options
@@ -42,24 +10,29 @@ struct PipelineRun {
 
     /// Runs it; every wait inside is bounded.
     func measure() -> Result<RunFigures, UsageProblem> {
-        guard let sink = DatawaySink() else { return .failure(UsageProblem(text: "no socket on 127.0.0.1")) }
-        defer { sink.stop() }
+        let sinks = options.target.forms.compactMap { SpanSink($0) }
+        guard sinks.count == options.target.forms.count else {
+            return .failure(UsageProblem(text: "no socket on 127.0.0.1"))
+        }
+        defer { for sink in sinks { sink.stop() } }
         let router: RouterProcess
-        switch RouterProcess.start(options, samplingRate: samplingRate, window: window, sink: sink.port) {
+        switch RouterProcess.start(options, samplingRate: samplingRate, window: window, sinks: sinks) {
         case .success(let started): router = started
         case .failure(let problem): return .failure(problem)
         }
         var figures = RunFigures(samplingRate: samplingRate)
-        let before = Usage(router)
+        let before = Usage(router, atEnd: false)
         let sampler = MemorySampler(root: router.processID)
         let truth = send(to: router, &figures)
-        drain(router, sink, &figures)
-        let after = Usage(router)
+        drain(router, sinks, &figures)
+        let after = Usage(router, atEnd: true)
         figures.peakBytes = sampler.stop()
         after.subtract(before, into: &figures)
         figures.stoppedCleanly = router.stop()
-        figures.received = sink.soFar()
-        figures.truth = sink.check(truth, samplingRate: samplingRate)
+        figures.sinks = sinks.map { sink in
+            SinkFigures(
+                form: sink.form, received: sink.soFar(), truth: sink.check(truth, samplingRate: samplingRate))
+        }
         if !options.keepsData { removeTree(router.dataDirectory) }
         return .success(figures)
     }
@@ -79,61 +52,41 @@ struct PipelineRun {
         return truth
     }
 
-    /// Waits until no span is held any more. Without that metric: until nothing came for a quiet time.
-    private func drain(_ router: RouterProcess, _ sink: DatawaySink, _ figures: inout RunFigures) {
+    /// Waits until no span is held any more. Without that figure: until nothing came for a quiet time.
+    ///
+    /// Asking costs the product something that no user causes. So while spans come nobody asks, then once a second;
+    /// only when every sink has all that was sent, and the end is a matter of moments, four times a second.
+    private func drain(_ router: RouterProcess, _ sinks: [SpanSink], _ figures: inout RunFigures) {
         let begin = monotonicNanoseconds()
         let limit = Int64(options.timeoutSeconds * 1e9)
         var quietSince = begin
-        var seen = sink.soFar().spans
+        var asked = begin
+        var seen = -1
         while monotonicNanoseconds() - begin < limit {
-            sleepNanoseconds(500_000_000)
-            let now = sink.soFar().spans
-            if now != seen { quietSince = monotonicNanoseconds() }
-            seen = now
-            guard let page = router.metrics(), let held = page.sum("ebpftrace_spans_held") else {
-                figures.isDrained = monotonicNanoseconds() - quietSince > 20_000_000_000
+            sleepNanoseconds(Self.look)
+            let received = sinks.map { $0.soFar().spans }
+            let now = monotonicNanoseconds()
+            if received.reduce(0, +) != seen { quietSince = now }
+            seen = received.reduce(0, +)
+            let isComplete = !received.isEmpty && received.allSatisfy { $0 >= figures.sent.spans }
+            let isDue = now - quietSince >= 2 * Self.look && now - asked >= Self.pause
+            guard isComplete || isDue else { continue }
+            asked = now
+            guard let holdings = router.holdings() else {
+                figures.isDrained = now - quietSince > 20_000_000_000
                 if figures.isDrained { break }
                 continue
             }
-            let accepted = page.sum("ebpftrace_spans_accepted_total") ?? 0
-            if held == 0, accepted >= Double(figures.sent.spans) {
+            if holdings.held == 0, holdings.accepted >= Double(figures.sent.spans) {
                 figures.isDrained = true
                 break
             }
         }
         figures.drainSeconds = Double(monotonicNanoseconds() - begin) / 1e9
     }
-}
 
-/// What the processes had used at one moment.
-private struct Usage {
-    private let processes: [ProcessUsage]
-    private let stages: [String: Double]
-    private let dropped: [String: Double]
-    private let accepted: Double?
-    private let exported: Double
-    private let held: Double
-
-    init(_ router: RouterProcess) {
-        let page = router.metrics()
-        processes = ProcessUsage.family(of: router.processID)
-        stages = page?.sumsOfAllProcesses("ebpftrace_stage_cpu_seconds_total", by: "stage") ?? [:]
-        // The router's own store is a target beside the one that is measured: its spans have ended there already.
-        dropped = (page?.sums("ebpftrace_spans_dropped_total", by: "reason") ?? [:]).filter { $0.key != "store_behind" }
-        accepted = page?.sum("ebpftrace_spans_accepted_total")
-        exported = (page?.sums("ebpftrace_spans_exported_total", by: "target") ?? [:])
-            .filter { $0.key != "store" }.values.reduce(0, +)
-        held = page?.sum("ebpftrace_spans_held") ?? 0
-    }
-
-    func subtract(_ before: Usage, into figures: inout RunFigures) {
-        figures.processes = processes.map { process in
-            let earlier = before.processes.first { $0.processID == process.processID }
-            return (process.name, process.cpuSeconds - (earlier?.cpuSeconds ?? 0))
-        }
-        figures.stages = stages.merging(before.stages) { $0 - $1 }
-        figures.dropped = dropped
-        let ended = exported + held + dropped.values.reduce(0, +)
-        figures.unaccounted = accepted.map { $0 - ended } ?? 0
-    }
+    /// Between two looks at the sinks, nanoseconds.
+    private static let look: Int64 = 250_000_000
+    /// Between two questions to the product, nanoseconds.
+    private static let pause: Int64 = 1_000_000_000
 }

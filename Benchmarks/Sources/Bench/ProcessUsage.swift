@@ -13,7 +13,12 @@ struct ProcessUsage {
 
     /// nil when there is no such process.
     init?(_ processID: pid_t) {
-        guard let text = readFile("/proc/\(processID)/stat"), let open = text.firstIndex(of: "("),
+        self.init(processID, stat: "/proc/\(processID)/stat")
+    }
+
+    /// - Parameter stat: the file of the process, or of one of its threads.
+    private init?(_ processID: pid_t, stat: String) {
+        guard let text = readFile(stat), let open = text.firstIndex(of: "("),
             let close = text.lastIndex(of: ")")
         else { return nil }
         let fields = text[text.index(after: close)...].split(separator: " ")
@@ -39,6 +44,21 @@ struct ProcessUsage {
             grew = !more.isEmpty
         }
         return all.filter { members.contains($0.processID) }.sorted { $0.processID < $1.processID }
+    }
+
+    /// CPU seconds of the living threads of processes, by the name of the process and of the thread without its number.
+    static func threads(of processes: [ProcessUsage]) -> [String: Double] {
+        var sums: [String: Double] = [:]
+        for process in processes {
+            let folder = "/proc/\(process.processID)/task"
+            for thread in names(in: folder).compactMap({ pid_t($0) }) {
+                guard let usage = ProcessUsage(process.processID, stat: "\(folder)/\(thread)/stat") else { continue }
+                let kind = usage.name.prefix { !$0.isNumber && $0 != "#" }
+                let name = thread == process.processID ? "main" : String(kind)
+                sums["\(process.name) \(name)", default: 0] += usage.userSeconds + usage.systemSeconds
+            }
+        }
+        return sums
     }
 
     /// Proportional set size, bytes; 0 when it cannot be read.

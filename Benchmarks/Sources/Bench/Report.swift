@@ -20,7 +20,7 @@ struct Report {
             figures.append(("pss_mb", Double(steady.peakBytes) / 1e6))
             figures.append(("cpu_steady", steady.cpuPerMillion))
         }
-        figures.append(("wrong", Double(all.reduce(0) { $0 + $1.truth.wrong })))
+        figures.append(("wrong", Double(all.reduce(0) { $0 + $1.wrong })))
         figures.append(("failures", Double(all.reduce(0) { $0 + $1.failures })))
         return figures
     }
@@ -75,8 +75,8 @@ struct Report {
     private static func row(_ name: String, _ run: RunFigures) -> String {
         let router = run.processes.first?.seconds ?? 0
         let cells = [
-            name, "\(run.samplingRate)", "\(run.sent.spans)", "\(run.truth.keptSpans)", "\(run.truth.keptTraces)",
-            "\(run.truth.wrong)", "\(run.failures)", fixed(run.spansPerSecond, 0), fixed(run.perMillion(router), 2),
+            name, "\(run.samplingRate)", "\(run.sent.spans)", "\(run.keptSpans)", "\(run.keptTraces)",
+            "\(run.wrong)", "\(run.failures)", fixed(run.spansPerSecond, 0), fixed(run.perMillion(router), 2),
             fixed(run.perMillion(run.cpuSeconds - router), 2), "**\(fixed(run.cpuPerMillion, 2))**",
             fixed(Double(run.peakBytes) / 1e6, 0),
         ]
@@ -96,9 +96,13 @@ struct Report {
         }
         lines.append("- slowest answer \(fixed(Double(run.sent.slowestAnswer) / 1e6, 0)) ms, 503s "
             + "\(run.sent.refusals), drained after \(fixed(run.drainSeconds, 1)) s")
-        if run.truth.wrong > 0 { lines.append("- WRONG: \(run.truth)") }
+        for sink in run.sinks {
+            lines.append("- \(sink.form.rawValue): \(sink.received.spans) spans, \(sink.received.requests) bodies, "
+                + "\(fixed(Double(sink.received.bytes) / Double(max(1, sink.received.spans)), 0)) bytes a span")
+            if sink.truth.wrong > 0 { lines.append("- WRONG, \(sink.form.rawValue): \(sink.truth)") }
+        }
         if run.failures > 0 {
-            lines.append("- FAILED: bodies \(run.sent.failures), unreadable \(run.received.unreadable), "
+            lines.append("- FAILED: bodies \(run.sent.failures), unreadable \(run.unreadable), "
                 + "drained \(run.isDrained), stopped cleanly \(run.stoppedCleanly), "
                 + "unaccounted \(fixed(run.unaccounted, 0))")
         }

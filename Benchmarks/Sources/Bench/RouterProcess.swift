@@ -14,7 +14,7 @@ struct RouterProcess {
 
     /// Starts it and waits until it listens.
     static func start(
-        _ options: Options, samplingRate: Double, window: String, sink: UInt16
+        _ options: Options, samplingRate: Double, window: String, sinks: [SpanSink]
     ) -> Result<Self, UsageProblem> {
         guard let directory = makeTemporaryDirectory() else {
             return .failure(UsageProblem(text: "no temporary directory can be made: set TMPDIR"))
@@ -23,10 +23,13 @@ struct RouterProcess {
             options.router, "run", "--workers", "\(options.workers)", "--window", window,
             "--sampling-rate", "\(samplingRate)", "--data-dir", directory + "/data",
             "--listen", "127.0.0.1:0", "--console", "127.0.0.1:0", "--peers", "127.0.0.1:0",
-            "--target", "dataway:http://127.0.0.1:\(sink)?\(options.targetQuery)",
-            "--target-gzip", options.isGzip ? "true" : "false", "--store", options.hasStore ? "on" : "off",
+            "--worker-listen", "127.0.0.1:0", "--store", options.hasStore ? "on" : "off",
+            "--config", directory + "/settings.yaml",
         ] + options.routerArguments
-        guard mkdir(directory + "/data", 0o700) == 0, let processID = spawn(arguments, output: directory) else {
+        guard mkdir(directory + "/data", 0o700) == 0,
+            writeFile(directory + "/settings.yaml", settings(options, sinks)),
+            let processID = spawn(arguments, output: directory)
+        else {
             return .failure(UsageProblem(text: "\(options.router) cannot be started: build it, or name it by --router"))
         }
         for _ in 0..<(startSeconds * 20) {
@@ -42,6 +45,38 @@ struct RouterProcess {
         waitpid(processID, nil, 0)
         let complaint = readFile(directory + "/stderr")?.split(separator: "\n").suffix(5).joined(separator: "\n") ?? ""
         return .failure(UsageProblem(text: "the router did not come up (\(directory)/stderr):\n\(complaint)"))
+    }
+
+    /// The target setting for the sinks, as a settings file.
+    private static func settings(_ options: Options, _ sinks: [SpanSink]) -> String {
+        let targets = sinks.map { sink in
+            switch sink.form {
+            case .dataway:
+                """
+                  - dataway: "http://127.0.0.1:\(sink.port)?\(options.targetQuery)"
+                    gzip: \(options.isGzip)
+
+                """
+            case .otlp:
+                """
+                  - otlp: "http://127.0.0.1:\(sink.port)"
+                    compression: \(options.isGzip ? "gzip" : "none")
+                    fields: \(options.fields)
+
+                """
+            }
+        }
+        return targets.isEmpty ? "target: none\n" : "target:\n" + targets.joined()
+    }
+
+    /// Spans accepted and held, by the status page: a sixth of the cost of the metrics. nil when it does not say.
+    func holdings() -> (accepted: Double, held: Double)? {
+        if let page = fetch(port: console, path: "/status"), let accepted = Self.number("spansAccepted", in: page),
+            let held = Self.number("spansHeld", in: page) {
+            return (accepted, held)
+        }
+        guard let page = metrics(), let held = page.sum("ebpftrace_spans_held") else { return nil }
+        return (page.sum("ebpftrace_spans_accepted_total") ?? 0, held)
     }
 
     /// The page of metrics; nil when nobody answers.
@@ -81,5 +116,11 @@ struct RouterProcess {
         guard let place = words.firstIndex(where: { $0 == name[...] }) else { return nil }
         let value = words[place...].dropFirst().first { $0 != ":" }
         return value.flatMap { UInt16($0.split(separator: ":").last ?? "") }
+    }
+
+    /// The number in `"name":number`.
+    private static func number(_ name: String, in text: String) -> Double? {
+        let words = text.split(whereSeparator: { "\"{}[],: \n".contains($0) })
+        return words.firstIndex { $0 == name[...] }.flatMap { words[$0...].dropFirst().first }.flatMap { Double($0) }
     }
 }

@@ -15,6 +15,9 @@ enum SelfTest {
         }
         for profile in Profile.allCases { generator(profile, options, check) }
         transport(options, check)
+        var few = options.load
+        few.spanCount = min(few.spanCount, 100_000)
+        OTLPSinkTest.run(few, check)
         return holds
     }
 
@@ -33,6 +36,9 @@ enum SelfTest {
         let expected = profile == .plain ? 590.0...670.0 : 970.0...1090.0
         check("\(profile): bytes a point", expected.contains(mean), fixed(mean, 0))
         check("\(profile): identities are unique", Set(truth.identities).count == truth.count, "\(truth.count)")
+        let twins = truth.count - Set(truth.timeIdentities).count
+        check("\(profile): spans known by their times, too, but for one in 100,000",
+              twins * 100_000 <= truth.count, "\(twins) of \(truth.count)")
         check("\(profile): equal seeds give equal bytes", generate(settings).2 == hash, "")
         let perTrace = Double(truth.count) / Double(truth.traceCount)
         check("\(profile): 8 to 14 spans a trace", (8.0...14.0).contains(perTrace), fixed(perTrace, 1))
@@ -55,7 +61,7 @@ enum SelfTest {
 
     /// The sink plays the agents' endpoint: everything must arrive, and the check must notice that nothing is linked.
     private static func transport(_ options: Options, _ check: Check) {
-        guard let sink = DatawaySink() else { return check("a socket on 127.0.0.1", false, "") }
+        guard let sink = SpanSink(.dataway) else { return check("a socket on 127.0.0.1", false, "") }
         let queue = BodyQueue(capacity: 64)
         var settings = options.load
         settings.spanCount = min(settings.spanCount, 300_000)

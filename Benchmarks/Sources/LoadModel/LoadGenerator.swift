@@ -18,6 +18,9 @@ public final class LoadGenerator {
 
     /// - Parameter makeBuffer: gives an empty buffer for the next body (new, or one that was sent).
     public init(settings: LoadSettings, makeBuffer: @escaping () -> BodyBuffer) {
+        var settings = settings
+        // Agents report whole microseconds: what falls together by rounding must not depend on when the run began.
+        settings.firstWallTime -= settings.firstWallTime % 1_000_000
         self.settings = settings
         self.makeBuffer = makeBuffer
         generator = TraceGenerator(settings: settings)
@@ -48,7 +51,10 @@ public final class LoadGenerator {
         for index in 0..<count { record(generator.spans[index], first: first) }
         truth.traceCount += 1
         let isChildFirst = random.next() & 1 == 0
-        for index in 0..<count { write(generator.spans[isChildFirst ? count - 1 - index : index], emit) }
+        for index in 0..<count {
+            let place = isChildFirst ? count - 1 - index : index
+            write(generator.spans[place], at: Int(first) + place, emit)
+        }
         return true
     }
 
@@ -61,6 +67,7 @@ public final class LoadGenerator {
         truth.identities.append(SpanIdentity.of(
             requestSequence: UInt64(span.requestSequence), responseSequence: UInt64(span.responseSequence),
             kernelTime: kernelTime(span), incoming: span.isEntry))
+        truth.timeIdentities.append(0)
         truth.parents.append(span.parent == Truth.noParent ? Truth.noParent : first + span.parent)
         truth.traces.append(UInt32(truth.traceCount))
     }
@@ -71,7 +78,7 @@ public final class LoadGenerator {
         span.begin &- settings.firstWallTime &+ 3_234_265_592_472 &+ Int64(span.node) &* 1_117_000_123_457
     }
 
-    private func write(_ span: TraceGenerator.Span, _ emit: (BodyBuffer) -> Void) {
+    private func write(_ span: TraceGenerator.Span, at place: Int, _ emit: (BodyBuffer) -> Void) {
         let node = Int(span.node)
         let buffer = open[node]
         fillSlots(span)
@@ -81,6 +88,9 @@ public final class LoadGenerator {
         // The agent stamps the wall clock when it reads the event, a little late.
         let stamped = span.begin &+ Int64(random.below(2_000_000))
         slots[Slot.start.rawValue] = stamped / 1_000
+        truth.timeIdentities[place] = SpanIdentity.ofTimes(
+            startMicroseconds: stamped / 1_000, durationMicroseconds: slots[Slot.duration.rawValue],
+            thread: span.thread, clientPort: span.clientPort, incoming: span.isEntry)
         let end = generator.templates[Int(span.template)].write(to: start, slots: slots, time: stamped)
         buffer.count += end - start
         buffer.points += 1

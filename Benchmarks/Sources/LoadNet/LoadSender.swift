@@ -118,16 +118,3 @@ private struct Link {
         """
     }
 }
-
-/// One GET on a connection of its own: the body of an answer with status 200, or nil.
-public func fetch(port: UInt16, path: String) -> String? {
-    guard let socket = LoopbackSocket.connect(port: port, timeoutSeconds: 10),
-        socket.send("GET \(path) HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n")
-    else { return nil }
-    var reader = MessageReader(socket: socket)
-    var body: [UInt8] = []
-    guard let head = reader.head(), head.firstLine.split(separator: " ").dropFirst().first == "200",
-        reader.body(of: head, into: &body)
-    else { return nil }
-    return String(decoding: body, as: UTF8.self)
-}

@@ -2,27 +2,25 @@ import LoadModel
 
 /// What the check needs of an exported span: 32 bytes.
 struct ExportedSpan {
-    /// `SpanIdentity` of it.
+    /// `SpanIdentity` of it: by `of` from points, by `ofTimes` from OTLP.
     var identity: UInt64 = 0
     var spanID: UInt64 = 0
     /// `parent_id`; 0 for a root.
     var parentID: UInt64 = 0
-    /// Hash of the text of `trace_id`.
+    /// Hash of `trace_id`: its text in points, its bytes in OTLP.
     var traceHash: UInt64 = 0
 }
 
 /// Walks a `PBPoints` body and picks the fields that the check needs; builds nothing per field.
 struct PointReader {
-    private let bytes: UnsafeRawBufferPointer
-    private var at = 0
+    private var wire: WireCursor
 
-    init(_ bytes: UnsafeRawBufferPointer) { self.bytes = bytes }
+    init(_ bytes: UnsafeRawBufferPointer) { wire = WireCursor(bytes) }
 
     /// Calls `body` for each point; false when the bytes are no `PBPoints`.
     mutating func forEach(_ body: (ExportedSpan) -> Void) -> Bool {
-        while at < bytes.count {
-            guard let tag = varint(), let length = varint(), tag == 0x0A, let end = limit(length),
-                let span = point(until: end)
+        while wire.at < wire.bytes.count {
+            guard wire.varint() == 0x0A, let end = wire.message(within: wire.bytes.count), let span = point(until: end)
             else { return false }
             body(span)
         }
@@ -31,80 +29,36 @@ struct PointReader {
 
     private mutating func point(until end: Int) -> ExportedSpan? {
         var fields = Fields()
-        while at < end {
-            guard let tag = varint() else { return nil }
+        while wire.at < end {
+            guard let tag = wire.varint() else { return nil }
             if tag == 0x12 {
-                guard let length = varint(), let fieldEnd = limit(length), fieldEnd <= end,
-                    field(until: fieldEnd, &fields)
-                else { return nil }
-            } else if !skip(tag) {
+                guard let fieldEnd = wire.message(within: end), field(until: fieldEnd, &fields) else { return nil }
+            } else if !wire.skip(tag) {
                 return nil
             }
         }
-        return at == end ? fields.span : nil
+        return wire.at == end ? fields.span : nil
     }
 
     private mutating func field(until end: Int, _ fields: inout Fields) -> Bool {
         var key = 0..<0
-        while at < end {
-            guard let tag = varint() else { return false }
+        while wire.at < end {
+            guard let tag = wire.varint() else { return false }
             switch tag {
             case 0x0A:
-                guard let range = text(end) else { return false }
+                guard let range = wire.text(within: end) else { return false }
                 key = range
             case 0x10, 0x18:
-                guard let number = varint() else { return false }
-                fields.set(bytes, key, number)
+                guard let number = wire.varint() else { return false }
+                fields.set(wire.bytes, key, number)
             case 0x5A, 0x32:
-                guard let value = text(end) else { return false }
-                fields.set(bytes, key, UnsafeRawBufferPointer(rebasing: bytes[value]))
+                guard let value = wire.text(within: end) else { return false }
+                fields.set(wire.bytes, key, UnsafeRawBufferPointer(rebasing: wire.bytes[value]))
             default:
-                guard skip(tag) else { return false }
+                guard wire.skip(tag) else { return false }
             }
         }
-        return at == end
-    }
-
-    private mutating func text(_ end: Int) -> Range<Int>? {
-        guard let length = varint(), let textEnd = limit(length), textEnd <= end else { return nil }
-        defer { at = textEnd }
-        return at..<textEnd
-    }
-
-    private mutating func skip(_ tag: UInt64) -> Bool {
-        switch tag & 7 {
-        case 0: return varint() != nil
-        case 1: return move(8)
-        case 2:
-            guard let length = varint(), let end = limit(length) else { return false }
-            at = end
-            return true
-        case 5: return move(4)
-        default: return false
-        }
-    }
-
-    private mutating func move(_ count: Int) -> Bool {
-        guard bytes.count - at >= count else { return false }
-        at += count
-        return true
-    }
-
-    private func limit(_ length: UInt64) -> Int? {
-        length <= UInt64(bytes.count - at) ? at + Int(length) : nil
-    }
-
-    private mutating func varint() -> UInt64? {
-        var value: UInt64 = 0
-        var shift: UInt64 = 0
-        while at < bytes.count, shift < 64 {
-            let byte = bytes[at]
-            at += 1
-            value |= UInt64(byte & 0x7F) << shift
-            if byte < 0x80 { return value }
-            shift += 7
-        }
-        return nil
+        return wire.at == end
     }
 }
 
@@ -141,13 +95,6 @@ private struct Fields {
 }
 
 extension UnsafeRawBufferPointer {
-    @inline(__always)
-    fileprivate func isKey(_ text: StaticString) -> Bool {
-        guard count == text.utf8CodeUnitCount else { return false }
-        for place in 0..<count where self[place] != text.utf8Start[place] { return false }
-        return true
-    }
-
     /// The number that up to 16 hex digits name; anything else counts as the hash of the text.
     fileprivate var hexadecimal: UInt64 {
         guard count <= 16 else { return textHash }
@@ -160,12 +107,5 @@ extension UnsafeRawBufferPointer {
             }
         }
         return value
-    }
-
-    /// FNV-1a.
-    fileprivate var textHash: UInt64 {
-        var hash: UInt64 = 0xCBF2_9CE4_8422_2325
-        for byte in self { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01B3 }
-        return hash
     }
 }

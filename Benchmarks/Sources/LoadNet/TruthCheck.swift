@@ -1,9 +1,11 @@
 import LoadModel
 
-/// How the exported spans compare with the answer key. Everything but `keptSpans` and `keptTraces` should be 0.
+/// How the exported spans compare with the answer key. Everything after `ambiguous` should be 0.
 public struct TruthReport: Sendable, Equatable {
     public var keptSpans = 0
     public var keptTraces = 0
+    /// Spans that share their identity with another one: that they came is checked, not how they are linked.
+    public var ambiguous = 0
     /// Spans that no one sent.
     public var unknown = 0
     /// Spans that came again.
@@ -36,11 +38,18 @@ struct TruthCheck {
     private var parentIDs: [UInt64]
     private var traceHashes: [UInt64]
     private var isKept: [Bool]
+    /// Indices of the spans of an identity, where there are several; and whether a span is one of those.
+    private var twins: [UInt64: [Int]] = [:]
+    private var isTwin: [Bool]
 
-    /// - Parameter rate: the sampling rate the product ran with.
-    static func compare(_ received: [[ExportedSpan]], with truth: Truth, samplingRate rate: Double) -> TruthReport {
+    /// - Parameters:
+    ///   - form: how the spans came, and so by what they are known.
+    ///   - rate: the sampling rate the product ran with.
+    static func compare(
+        _ received: [[ExportedSpan]], as form: SinkForm, with truth: Truth, samplingRate rate: Double
+    ) -> TruthReport {
         var check = TruthCheck(truth: truth, rate: rate)
-        check.take(received)
+        check.take(received, by: form == .otlp ? truth.timeIdentities : truth.identities)
         check.checkParents()
         check.checkTraces()
         return check.report
@@ -54,14 +63,14 @@ struct TruthCheck {
         parentIDs = zeros
         traceHashes = zeros
         isKept = Array(repeating: false, count: truth.count)
+        isTwin = isKept
     }
 
-    private mutating func take(_ received: [[ExportedSpan]]) {
-        var indices: [UInt64: Int32] = [:]
-        indices.reserveCapacity(truth.count)
-        for (index, identity) in truth.identities.enumerated() { indices[identity] = Int32(index) }
+    private mutating func take(_ received: [[ExportedSpan]], by identities: [UInt64]) {
+        let indices = index(identities)
         for span in received.joined() {
-            guard let index = indices[span.identity].map(Int.init) else {
+            let twin = twins.isEmpty ? nil : twins[span.identity]?.first { !isKept[$0] }
+            guard let index = twin ?? indices[span.identity].map(Int.init) else {
                 report.unknown += 1
                 continue
             }
@@ -77,9 +86,22 @@ struct TruthCheck {
         }
     }
 
+    private mutating func index(_ identities: [UInt64]) -> [UInt64: Int32] {
+        var indices: [UInt64: Int32] = [:]
+        indices.reserveCapacity(truth.count)
+        for (index, identity) in identities.enumerated() {
+            guard let other = indices.updateValue(Int32(index), forKey: identity) else { continue }
+            twins[identity, default: [Int(other)]].append(index)
+        }
+        for index in twins.values.joined() { isTwin[index] = true }
+        report.ambiguous = isTwin.count { $0 }
+        return indices
+    }
+
     private mutating func checkParents() {
-        for index in 0..<truth.count where isKept[index] {
+        for index in 0..<truth.count where isKept[index] && !isTwin[index] {
             let parent = truth.parents[index]
+            if parent != Truth.noParent, isTwin[Int(parent)] { continue }
             let expected = parent == Truth.noParent ? 0 : spanIDs[Int(parent)]
             let isParentKept = parent == Truth.noParent || isKept[Int(parent)]
             if !isParentKept || spanIDs[index] == 0 || parentIDs[index] != expected { report.wrongParents += 1 }
@@ -96,10 +118,11 @@ struct TruthCheck {
             while end < truth.count, truth.traces[end] == trace { end += 1 }
             let kept = (first..<end).filter { isKept[$0] }
             if !kept.isEmpty || rate >= 1 { report.missing += end - first - kept.count }
-            if let some = kept.first {
-                report.keptTraces += 1
-                if kept.contains(where: { traceHashes[$0] != traceHashes[some] }) { report.splitTraces += 1 }
-                for hash in Set(kept.map { traceHashes[$0] }) {
+            if !kept.isEmpty { report.keptTraces += 1 }
+            let sure = kept.filter { !isTwin[$0] }
+            if let some = sure.first {
+                if sure.contains(where: { traceHashes[$0] != traceHashes[some] }) { report.splitTraces += 1 }
+                for hash in Set(sure.map { traceHashes[$0] }) {
                     if let other = traceOfHash.updateValue(trace, forKey: hash), other != trace { mixed.insert(hash) }
                 }
             }
@@ -118,9 +141,9 @@ struct TruthCheck {
     }
 }
 
-extension DatawaySink {
+extension SpanSink {
     /// Compares everything received so far with the truth.
     public func check(_ truth: Truth, samplingRate: Double) -> TruthReport {
-        TruthCheck.compare(received(), with: truth, samplingRate: samplingRate)
+        TruthCheck.compare(received(), as: form, with: truth, samplingRate: samplingRate)
     }
 }

@@ -38,7 +38,7 @@ public enum TruthCheckTest {
 
     /// The report without the counts that are no faults.
     private static func fault(_ spans: [ExportedSpan], _ truth: Truth, _ rate: Double) -> TruthReport {
-        var report = TruthCheck.compare([spans], with: truth, samplingRate: rate)
+        var report = TruthCheck.compare([spans], as: .dataway, with: truth, samplingRate: rate)
         report.keptSpans = 0
         report.keptTraces = 0
         return report
