@@ -21,24 +21,19 @@ struct BenchMain {
         switch options.command {
         case "self-test": return SelfTest.run(options) ? 0 : 1
         case "generate": return generate(options)
-        case "all", "run", "steady": return measure(options)
+        case "all", "run", "steady", "export", "store": return measure(options)
         default: fail("\(options.command): no such command; see --help", code: 64)
         }
     }
 
-    /// Every rate in turn, several times over, so that a slow spell of the machine does not fall on one of them.
     private static func measure(_ options: Options) -> Int32 {
-        var report = Report(rates: options.command == "steady" ? [] : options.samplingRates.map { ($0, []) })
-        for number in 0..<(report.rates.isEmpty ? 0 : options.runs) {
-            for index in report.rates.indices {
-                note("run \(number + 1) of \(options.runs), sampling \(report.rates[index].rate)")
-                let run = PipelineRun(options: options, samplingRate: report.rates[index].rate, window: options.window)
-                report.rates[index].runs.append(result(run))
-            }
-        }
-        if options.command != "run" {
-            note("steady: 1e6 spans a minute for \(fixed(options.steadySeconds, 0)) s, window 20 s")
-            report.steady = result(steady(options))
+        var report = Report()
+        switch options.command {
+        case "steady": report.steady = steady(options)
+        case "store": report.store = store(options)
+        default:
+            alternate(options, &report)
+            if options.command == "all" { report.steady = steady(options) }
         }
         print(report.markdown())
         if let path = options.jsonPath, !writeFile(path, report.json()) { fail("\(path) cannot be written", code: 73) }
@@ -47,12 +42,63 @@ struct BenchMain {
         return breaches.isEmpty ? 0 : 1
     }
 
-    private static func steady(_ options: Options) -> PipelineRun {
+    /// Every kind of run in turn, several times over, so that a slow spell of the machine does not fall on one of them.
+    private static func alternate(_ options: Options, _ report: inout Report) {
+        let rates = options.command == "export" ? [] : options.samplingRates
+        report.rates = rates.map { ($0, []) }
+        var targets = options.command == "run" ? [] : ExportCost.targets
+        // At sampling 1.0 a run to a Dataway serves both tables.
+        report.export.isShared = options.command == "all" && rates.contains(1) && options.target == .dataway
+            && !options.hasStore
+        if report.export.isShared { targets.removeAll { $0 == .dataway } }
+        let runs = options.runs ?? 3
+        for number in 1...runs {
+            for index in rates.indices {
+                note("run \(number) of \(runs), sampling \(rates[index])")
+                let figures = result(PipelineRun(options: options, samplingRate: rates[index], window: options.window))
+                report.rates[index].runs.append(figures)
+                if report.export.isShared, rates[index] == 1 {
+                    report.export.runs[.dataway, default: []].append(figures)
+                }
+            }
+            for target in targets {
+                note("run \(number) of \(runs), sampling 1.0, target \(target.rawValue)")
+                var options = options
+                options.target = target
+                options.hasStore = false
+                let run = PipelineRun(options: options, samplingRate: 1, window: options.window)
+                report.export.runs[target, default: []].append(result(run))
+            }
+        }
+    }
+
+    private static func store(_ options: Options) -> StoreCost {
+        var cost = StoreCost()
         var options = options
+        if options.pace == 0 { options.pace = 50_000 }
+        let seconds = options.seconds ?? 60
+        options.load.spanCount = Int(options.pace * seconds)
+        for number in 1...(options.runs ?? 1) {
+            for hasStore in [false, true] {
+                note("run \(number): \(fixed(options.pace, 0)) spans a second for \(fixed(seconds, 0)) s, "
+                    + "sampling \(options.samplingRates[0]), store \(hasStore ? "on" : "off")")
+                options.hasStore = hasStore
+                let figures = result(PipelineRun(
+                    options: options, samplingRate: options.samplingRates[0], window: options.window, watchesLag: true))
+                if hasStore { cost.with.append(figures) } else { cost.without.append(figures) }
+            }
+        }
+        return cost
+    }
+
+    private static func steady(_ options: Options) -> RunFigures {
+        var options = options
+        let seconds = options.seconds ?? 90
+        note("steady: 1e6 spans a minute for \(fixed(seconds, 0)) s, window 20 s")
         if options.pace == 0 { options.pace = 1e6 / 60 }
         if options.agentFlush == 0 { options.agentFlush = 10 }
-        options.load.spanCount = Int(options.pace * options.steadySeconds)
-        return PipelineRun(options: options, samplingRate: options.samplingRates[0], window: "20s")
+        options.load.spanCount = Int(options.pace * seconds)
+        return result(PipelineRun(options: options, samplingRate: options.samplingRates[0], window: "20s"))
     }
 
     private static func result(_ run: PipelineRun) -> RunFigures {

@@ -34,6 +34,9 @@ struct MetricsPage {
         Self.sums(samples.filter { $0.name == name }, by: label)
     }
 
+    /// The largest series of a metric, relayed or not; nil when there is none.
+    func largest(_ name: String) -> Double? { samples.lazy.filter { $0.name == name }.map(\.value).max() }
+
     private func own(_ name: String) -> [Sample] {
         let series = samples.filter { $0.name == name }
         let own = series.filter { !$0.labels.contains("worker=") }

@@ -10,12 +10,14 @@ struct Options {
     var connections = 4
     var window = "2s"
     var samplingRates = [0.1, 1.0]
-    var runs = 3
+    /// Runs of each kind; nil: as many as the command usually makes.
+    var runs: Int?
     /// Spans a second; 0: as fast as the router takes them.
     var pace = 0.0
     /// Seconds between two deliveries of one agent; 0: a body is sent when it is full.
     var agentFlush = 0.0
-    var steadySeconds = 90.0
+    /// Length of a paced load; nil: as long as the command usually takes.
+    var seconds: Double?
     var timeoutSeconds = 180.0
     var routerArguments: [String] = []
     var targetQuery = "token=bench"
@@ -31,25 +33,28 @@ struct Options {
     var hasStore = false
 
     static let help = """
-        usage: ebpftrace-bench [all|run|steady|generate|self-test] [options]      (from the repository's root)
+        usage: ebpftrace-bench [all|run|steady|export|store|generate|self-test] [options]   (from the repository's root)
 
-          all         CPU at each sampling rate, the minimum of several runs, then steady   (default)
+          all         (default) CPU at each sampling rate, minimum of several runs; export; steady
           run         CPU only
           steady      memory: paced load, window 20 s, agents that deliver every 10 s
+          export      CPU of exporting with sending, as points and as OTLP, per million kept spans
+          store       the router's own store beside the pipeline: 50,000 spans a second at sampling 0.1 for 60 s,
+                      without and with it
           generate    write the bodies to --out FILE as one PBPoints message
           self-test   generator, sender, sink and truth check against each other, without the product
 
           --router PATH          default .build/release/ebpftrace-router
           --spans N              spans of one run (1000000)
           --sampling-rate R      may be repeated (0.1 and 1.0)
-          --runs N               runs of each rate (3)
+          --runs N               runs of each kind (3; store: 1)
           --profile plain|cluster  about 630 or 1030 bytes a point (plain)
           --window D             of the CPU runs (2s)
           --workers N            worker processes (2)
           --connections N        agents' connections (4)
           --pace N               spans a second; 0: as fast as they are taken (0)
           --agent-flush S        seconds between deliveries of one agent; 0: whenever a body is full (0)
-          --seconds S            length of steady (90)
+          --seconds S            length of steady (90) and store (60)
           --translated-share X   share of the services behind a cluster address (0.25)
           --seed N               of the generator (1)
           --target T             where finished traces go: dataway, otlp, both or none (dataway)
@@ -59,7 +64,8 @@ struct Options {
           --router-argument A    handed to the router; may be repeated
           --timeout S            longest wait for the end of one run (180)
           --json FILE            the figures as JSON
-          --require 'NAME<=X'    exit 1 when it does not hold; NAME: cpu_0.1, cpu_1.0, …, pss_mb, wrong, failures
+          --require 'NAME<=X'    exit 1 when it does not hold. NAME, as in --json: cpu_0.1, cpu_1.0, pss_mb,
+                                 export_points, export_otlp, store_lost, store_behind, store_cpu, wrong, failures
           --store                with the router's own store
           --keep                 leave the data directories
         """
@@ -130,7 +136,7 @@ struct Options {
         case "--translated-share": load.translatedShare = number
         case "--pace": pace = number
         case "--agent-flush": agentFlush = number
-        case "--seconds": steadySeconds = number
+        case "--seconds": seconds = number
         case "--timeout": timeoutSeconds = number
         default: return false
         }

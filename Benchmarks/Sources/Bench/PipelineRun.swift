@@ -7,6 +7,8 @@ struct PipelineRun {
     var options: Options
     var samplingRate: Double
     var window: String
+    /// Whether the lag of the workers is looked at while the load runs.
+    var watchesLag = false
 
     /// Runs it; every wait inside is bounded.
     func measure() -> Result<RunFigures, UsageProblem> {
@@ -22,11 +24,13 @@ struct PipelineRun {
         }
         var figures = RunFigures(samplingRate: samplingRate)
         let before = Usage(router, atEnd: false)
-        let sampler = MemorySampler(root: router.processID)
+        let memory = PeakSampler.memory(of: router.processID)
+        let lag = watchesLag ? PeakSampler.lag(of: router) : nil
         let truth = send(to: router, &figures)
         drain(router, sinks, &figures)
         let after = Usage(router, atEnd: true)
-        figures.peakBytes = sampler.stop()
+        figures.peakBytes = Int(memory.stop())
+        figures.lagSeconds = lag?.stop() ?? 0
         after.subtract(before, into: &figures)
         figures.stoppedCleanly = router.stop()
         figures.sinks = sinks.map { sink in

@@ -4,8 +4,19 @@ import LoadNet
 struct Report {
     var rates: [(rate: Double, runs: [RunFigures])] = []
     var steady: RunFigures?
+    var export = ExportCost()
+    var store: StoreCost?
 
-    private var all: [RunFigures] { rates.flatMap(\.runs) + (steady.map { [$0] } ?? []) }
+    private var all: [RunFigures] {
+        let exports = ExportCost.targets.flatMap(exportRuns)
+        let paced = (steady.map { [$0] } ?? []) + (store.map { $0.without + $0.with } ?? [])
+        return rates.flatMap(\.runs) + exports + paced
+    }
+
+    /// The runs of the export alone: one that serves two tables is listed, and its faults are counted, once.
+    private func exportRuns(_ target: TargetChoice) -> [RunFigures] {
+        export.isShared && target == .dataway ? [] : export.runs[target] ?? []
+    }
 
     /// The figures that `--require` and `--json` know, by name.
     var figures: [(name: String, value: Double)] {
@@ -20,6 +31,7 @@ struct Report {
             figures.append(("pss_mb", Double(steady.peakBytes) / 1e6))
             figures.append(("cpu_steady", steady.cpuPerMillion))
         }
+        figures += export.figures + (store?.figures ?? [])
         figures.append(("wrong", Double(all.reduce(0) { $0 + $1.wrong })))
         figures.append(("failures", Double(all.reduce(0) { $0 + $1.failures })))
         return figures
@@ -35,7 +47,11 @@ struct Report {
         for (_, runs) in rates {
             for (number, run) in runs.enumerated() { lines.append(Self.row("\(number + 1)", run)) }
         }
+        for target in ExportCost.targets { lines += exportRuns(target).map { Self.row(target.rawValue, $0) } }
         if let steady { lines.append(Self.row("steady", steady)) }
+        for (without, with) in zip(store?.without ?? [], store?.with ?? []) {
+            lines += [Self.row("store off", without), Self.row("store on", with)]
+        }
         for (rate, runs) in rates {
             guard let best = Self.best(runs) else { continue }
             lines.append("\nsampling \(rate), best of \(runs.count): **\(fixed(best.cpuPerMillion, 2))** CPU-s per 1e6")
@@ -45,6 +61,10 @@ struct Report {
             lines.append("\nsteady: peak PSS **\(fixed(Double(steady.peakBytes) / 1e6, 0))** MB")
             lines += Self.details(steady)
         }
+        if !export.figures.isEmpty { lines += export.markdown() }
+        for run in store?.with ?? [] { lines += ["\nstore on"] + Self.details(run) }
+        if let store { lines += store.markdown() }
+        for run in all where run.wrong + run.failures > 0 { lines += ["\nFAULTS"] + Self.details(run) }
         return lines.joined(separator: "\n")
     }
 

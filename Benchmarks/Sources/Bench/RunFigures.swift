@@ -27,6 +27,11 @@ struct RunFigures {
     var sendSeconds = 0.0
     var drainSeconds = 0.0
     var peakBytes = 0
+    /// Largest age of facts that a worker had not read yet, of the moments that were looked at; only with `watchesLag`.
+    var lagSeconds = 0.0
+    /// Mean time from a span's commit to its verdict.
+    var verdictSeconds = 0.0
+    var store = StoreFigures()
     /// False when spans were still held at the end of the waiting time.
     var isDrained = false
     var stoppedCleanly = false

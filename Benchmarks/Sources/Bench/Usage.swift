@@ -7,6 +7,8 @@ struct Usage {
     private let accepted: Double?
     private let exported: [String: Double]
     private let held: Double
+    private let verdictSeconds: Double
+    private let store: StoreFigures
 
     /// - Parameter atEnd: reads the clocks of the processes before the page, so that making the page is not counted;
     ///   at the beginning it is the other way round.
@@ -21,6 +23,9 @@ struct Usage {
         accepted = page?.sum("ebpftrace_spans_accepted_total")
         exported = page?.sums("ebpftrace_spans_exported_total", by: "target") ?? [:]
         held = page?.sum("ebpftrace_spans_held") ?? 0
+        verdictSeconds = (page?.sum("ebpftrace_verdict_latency_seconds_sum") ?? 0)
+            / max(1, page?.sum("ebpftrace_verdict_latency_seconds_count") ?? 0)
+        store = StoreFigures(page)
     }
 
     func subtract(_ before: Usage, into figures: inout RunFigures) {
@@ -32,6 +37,8 @@ struct Usage {
         figures.stages = stages.merging(before.stages) { $0 - $1 }
         figures.dropped = dropped
         figures.exported = exported
+        figures.verdictSeconds = verdictSeconds
+        figures.store = store
         // Every accepted span ends in each target.
         let ended = held + dropped.values.reduce(0, +)
         let missing = exported.filter { $0.key != "store" }.values.map { (accepted ?? 0) - $0 - ended }

@@ -12,6 +12,8 @@ public struct SendCounts: Sendable {
     public var failures = 0
     /// Longest time from the first byte of a request to its answer, nanoseconds.
     public var slowestAnswer: Int64 = 0
+    /// That time of every body, in no order.
+    public var answers: [Int64] = []
 
     public init() {}
 }
@@ -65,6 +67,7 @@ public final class LoadSender: @unchecked Sendable {
         monitor.locked {
             counts.refusals += refusals
             counts.slowestAnswer = max(counts.slowestAnswer, took)
+            counts.answers.append(took)
             guard status == 200 else {
                 counts.failures += 1
                 return
