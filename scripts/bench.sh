@@ -20,4 +20,7 @@ Benchmarks/.build/release/ebpftrace-bench all \
     --require 'wrong<=0' --require 'failures<=0' || failed=1
 Benchmarks/.build/release/ebpftrace-bench store \
     --require 'store_lost<=0' --require 'store_behind<=0' --require 'wrong<=0' --require 'failures<=0' || failed=1
+Benchmarks/.build/release/ebpftrace-bench search \
+    --require 'search_ms<=300' --require 'trace_ms<=20' \
+    --require 'search_wrong<=0' --require 'store_lost<=0' --require 'store_failures<=0' || failed=1
 exit "$failed"

@@ -15,7 +15,7 @@ struct RouterMain: AsyncParsableCommand {
         version: Product.version,
         subcommands: [
             RunCommand.self, CheckCommand.self, ReplayCommand.self, TopCommand.self, ExplainCommand.self,
-            DemoCommand.self, VersionCommand.self, ReferenceCommand.self, StoreBenchCommand.self,
+            DemoCommand.self, VersionCommand.self, ReferenceCommand.self,
         ])
 
     /// Runs a command's body; a `Failure` becomes one line on standard error and its exit status.

@@ -21,6 +21,7 @@ struct BenchMain {
         switch options.command {
         case "self-test": return SelfTest.run(options) ? 0 : 1
         case "generate": return generate(options)
+        case "search": return search(options)
         case "all", "run", "steady", "export", "store": return measure(options)
         default: fail("\(options.command): no such command; see --help", code: 64)
         }
@@ -35,11 +36,24 @@ struct BenchMain {
             alternate(options, &report)
             if options.command == "all" { report.steady = steady(options) }
         }
-        print(report.markdown())
-        if let path = options.jsonPath, !writeFile(path, report.json()) { fail("\(path) cannot be written", code: 73) }
-        let breaches = report.breaches(options.requirements)
+        return conclude(report.markdown(), Figures(named: report.figures), options)
+    }
+
+    /// Prints what was measured; 1 when a requirement does not hold.
+    private static func conclude(_ text: String, _ figures: Figures, _ options: Options) -> Int32 {
+        print(text)
+        if let path = options.jsonPath, !writeFile(path, figures.json()) { fail("\(path) cannot be written", code: 73) }
+        let breaches = figures.breaches(options.requirements)
         for breach in breaches { note("does not hold: \(breach)") }
         return breaches.isEmpty ? 0 : 1
+    }
+
+    private static func search(_ options: Options) -> Int32 {
+        note("filling a store with \(options.load.spanCount) spans")
+        switch StoreSearch.measure(options) {
+        case .success(let search): return conclude(search.markdown(), Figures(named: search.figures), options)
+        case .failure(let problem): fail(problem.text, code: 69)
+        }
     }
 
     /// Every kind of run in turn, several times over, so that a slow spell of the machine does not fall on one of them.

@@ -33,7 +33,8 @@ struct Options {
     var hasStore = false
 
     static let help = """
-        usage: ebpftrace-bench [all|run|steady|export|store|generate|self-test] [options]   (from the repository's root)
+        usage: ebpftrace-bench [all|run|steady|export|store|search|generate|self-test] [options]
+        Run it at the root of the repository.
 
           all         (default) CPU at each sampling rate, minimum of several runs; export; steady
           run         CPU only
@@ -41,11 +42,12 @@ struct Options {
           export      CPU of exporting with sending, as points and as OTLP, per million kept spans
           store       the router's own store beside the pipeline: 50,000 spans a second at sampling 0.1 for 60 s,
                       without and with it
+          search      fill a store with made-up spans (default 5 million) and time questions to it
           generate    write the bodies to --out FILE as one PBPoints message
           self-test   generator, sender, sink and truth check against each other, without the product
 
           --router PATH          default .build/release/ebpftrace-router
-          --spans N              spans of one run (1000000)
+          --spans N              spans of one run (1000000; search: 5000000)
           --sampling-rate R      may be repeated (0.1 and 1.0)
           --runs N               runs of each kind (3; store: 1)
           --profile plain|cluster  about 630 or 1030 bytes a point (plain)
@@ -65,7 +67,8 @@ struct Options {
           --timeout S            longest wait for the end of one run (180)
           --json FILE            the figures as JSON
           --require 'NAME<=X'    exit 1 when it does not hold. NAME, as in --json: cpu_0.1, cpu_1.0, pss_mb,
-                                 export_points, export_otlp, store_lost, store_behind, store_cpu, wrong, failures
+                                 export_points, export_otlp, store_lost, store_behind, store_cpu, search_ms, trace_ms,
+                                 wrong, failures
           --store                with the router's own store
           --keep                 leave the data directories
         """
@@ -75,6 +78,7 @@ struct Options {
         var options = Options()
         var rest = arguments[...]
         if let first = rest.first, !first.hasPrefix("-") { options.command = rest.removeFirst() }
+        if options.command == "search" { options.load.spanCount = 5_000_000 }
         var rates: [Double] = []
         while let name = rest.popFirst() {
             if options.raise(name) { continue }

@@ -18,7 +18,20 @@ enum SelfTest {
         var few = options.load
         few.spanCount = min(few.spanCount, 100_000)
         OTLPSinkTest.run(few, check)
+        shop(check)
         return holds
+    }
+
+    /// What fills the store is OTLP as the sink reads it.
+    private static func shop(_ check: Check) {
+        guard let sink = SpanSink(.otlp) else { return check("a socket on 127.0.0.1", false, "") }
+        let sent = StoreFiller(ShopTraces(start: 1_760_000_000_000_000_000), count: 5_000)
+            .run(port: sink.port, connections: 4)
+        let received = sink.soFar()
+        sink.stop()
+        check("traces of the shop: the OTLP sink reads every span",
+              sent.failures == 0 && received.spans == 5_000 * ShopTraces.spansPerTrace && received.unreadable == 0,
+              "\(received.spans)")
     }
 
     private typealias Check = (String, Bool, String) -> Void

@@ -81,5 +81,3 @@ extension RunFigures {
     /// Over the time of sending: the last spans are stored a window later.
     fileprivate var storedPerSecond: Double { store.spans / max(sendSeconds, 1e-9) }
 }
-
-private func milliseconds(_ nanoseconds: Int64?) -> Double { Double(nanoseconds ?? 0) / 1e6 }

@@ -47,15 +47,15 @@ public final class LoadSender: @unchecked Sendable {
     public func soFar() -> SendCounts { monitor.locked { counts } }
 
     private func run() {
-        var link = Link(port: port)
+        var connection = KeptConnection(port: port)
         while let body = queue.take() {
             let begin = monotonicNanoseconds()
-            var status = link.post(body)
+            var status = connection.post(body.head, body.body)
             var refusals = 0
             while status == 503 || status == nil, monotonicNanoseconds() - begin < Self.retryNanoseconds {
                 refusals += 1
                 sleepNanoseconds(50_000_000)
-                status = link.post(body)
+                status = connection.post(body.head, body.body)
             }
             let took = monotonicNanoseconds() - begin
             count(body, status: status, refusals: refusals, took: took)
@@ -79,43 +79,15 @@ public final class LoadSender: @unchecked Sendable {
     }
 }
 
-/// One kept-alive connection to the agents' listener; connects again when it breaks.
-private struct Link {
-    private let port: UInt16
-    private var socket: LoopbackSocket?
-    private var reader: MessageReader?
-    private var answer: [UInt8] = []
-
-    init(port: UInt16) { self.port = port }
-
-    /// The status of the answer; nil when there is none.
-    mutating func post(_ body: BodyBuffer) -> Int? {
-        if socket == nil, let fresh = LoopbackSocket.connect(port: port) {
-            socket = fresh
-            reader = MessageReader(socket: fresh)
-        }
-        guard let socket, socket.send(Self.head(body)), socket.send(body.body), let head = reader?.head(),
-            reader?.body(of: head, into: &answer) == true
-        else {
-            drop()
-            return nil
-        }
-        if head.closes { drop() }
-        return Int(head.firstLine.split(separator: " ").dropFirst().first ?? "")
-    }
-
-    private mutating func drop() {
-        socket = nil
-        reader = nil
-    }
-
-    private static func head(_ body: BodyBuffer) -> String {
+extension BodyBuffer {
+    /// The head of the request for it.
+    fileprivate var head: String {
         """
         POST /v1/bpftracing?input=dketrace HTTP/1.1\r
         Host: 127.0.0.1\r
         Content-Type: application/protobuf; proto=com.guance.Point\r
-        X-Ebpftrace-Agent: \(LoadGenerator.agentName(body.node))\r
-        Content-Length: \(body.count)\r
+        X-Ebpftrace-Agent: \(LoadGenerator.agentName(node))\r
+        Content-Length: \(count)\r
         \r
 
         """

@@ -18,16 +18,22 @@ struct OTLPRequest {
 
     /// The request for a body of points; nil when a point is not in the truth.
     func bytes(of body: UnsafeRawBufferPointer) -> [UInt8]? {
-        var spans: [UInt8] = []
+        var scope = MessageBytes()
         var wire = WireCursor(body)
         while wire.at < body.count {
             guard wire.varint() == 0x0A, let end = wire.message(within: body.count),
                 let span = point(&wire, until: end)
             else { return nil }
-            spans += Self.field(2, span)
+            scope.field(0x12, span)
         }
-        let service = Self.field(1, Self.text("service.name", "bench"))
-        return Self.field(1, Self.field(1, service) + Self.field(2, Self.field(1, Self.field(1, [120])) + spans))
+        var service = MessageBytes()
+        service.attribute(0x0A, "service.name", Array("bench".utf8))
+        var both = MessageBytes()
+        both.field(0x0A, service.bytes)
+        both.field(0x12, scope.bytes)
+        var request = MessageBytes()
+        request.field(0x0A, both.bytes)
+        return request.bytes
     }
 
     private func point(_ wire: inout WireCursor, until end: Int) -> [UInt8]? {
@@ -68,49 +74,27 @@ struct OTLPRequest {
             return nil
         }
         let trace = UInt64(truth.traces[index]) + (fault == .traceID ? UInt64(index) << 32 : 0)
-        var bytes = Self.field(1, Self.bigEndian(0x0123_4567_89AB_CDEF) + Self.bigEndian(trace))
-        bytes += Self.field(2, Self.bigEndian(UInt64(index + 1)))
+        var span = MessageBytes()
+        span.bytes += [0x0A, 16]
+        span.bigEndian(0x0123_4567_89AB_CDEF)
+        span.bigEndian(trace)
+        span.bytes += [0x12, 8]
+        span.bigEndian(UInt64(index + 1))
         if truth.parents[index] != Truth.noParent {
-            bytes += Self.field(4, Self.bigEndian(UInt64(truth.parents[index]) + 1))
+            span.bytes += [0x22, 8]
+            span.bigEndian(UInt64(truth.parents[index]) + 1)
         }
-        bytes += Self.field(5, Array((texts["resource"] ?? "").utf8))
-        bytes += [6 << 3, incoming == (fault == .kind) ? 3 : 2]
+        span.field(0x2A, (texts["resource"] ?? "").utf8)
         let begin = UInt64(bitPattern: start + (fault == .start ? 1 : 0)) * 1_000
-        bytes += [7 << 3 | 1] + Self.littleEndian(begin)
-        bytes += [8 << 3 | 1] + Self.littleEndian(begin + UInt64(bitPattern: duration) * 1_000)
-        bytes += Self.field(9, Self.text("url.path", texts["http_route"] ?? ""))
+        span.bytes += [0x30, incoming == (fault == .kind) ? 3 : 2, 0x39]
+        span.littleEndian(begin)
+        span.bytes.append(0x41)
+        span.littleEndian(begin + UInt64(bitPattern: duration) * 1_000)
+        span.attribute(0x4A, "url.path", Array((texts["http_route"] ?? "").utf8))
         for (key, value) in [("network.local.port", texts["src_port"]), ("network.peer.port", texts["dst_port"])] {
-            bytes += Self.field(9, Self.number(key, UInt64(value ?? "") ?? 0))
+            span.attribute(0x4A, key, UInt64(value ?? "") ?? 0)
         }
-        return bytes + Self.field(9, Self.number("thread.id", UInt64(bitPattern: numbers["tid"] ?? 0)))
-    }
-
-    // MARK: Protobuf
-
-    private static func text(_ key: String, _ value: String) -> [UInt8] {
-        field(1, Array(key.utf8)) + field(2, field(1, Array(value.utf8)))
-    }
-
-    private static func number(_ key: String, _ value: UInt64) -> [UInt8] {
-        field(1, Array(key.utf8)) + field(2, [3 << 3] + varint(value))
-    }
-
-    private static func field(_ number: UInt8, _ content: [UInt8]) -> [UInt8] {
-        [number << 3 | 2] + varint(UInt64(content.count)) + content
-    }
-
-    private static func varint(_ value: UInt64) -> [UInt8] {
-        var bytes: [UInt8] = []
-        var rest = value
-        while rest >= 0x80 {
-            bytes.append(UInt8(truncatingIfNeeded: rest) | 0x80)
-            rest >>= 7
-        }
-        return bytes + [UInt8(rest)]
-    }
-
-    private static func bigEndian(_ value: UInt64) -> [UInt8] { withUnsafeBytes(of: value.bigEndian) { Array($0) } }
-    private static func littleEndian(_ value: UInt64) -> [UInt8] {
-        withUnsafeBytes(of: value.littleEndian) { Array($0) }
+        span.attribute(0x4A, "thread.id", UInt64(bitPattern: numbers["tid"] ?? 0))
+        return span.bytes
     }
 }
