@@ -1,5 +1,5 @@
 /// Traces of a shop with eight services as OTLP requests, to fill a store with: 12 spans a trace, 602 bytes a span,
-/// with the attributes that the product's own target for the store writes. The same for the same numbers.
+/// with 20 attributes such as the product's own target for the store writes. The same for the same numbers.
 ///
 ///     request  0a ResourceSpans { 0a Resource { 0a KeyValue … }  12 ScopeSpans { 0a scope  12 Span … } } …
 public struct ShopTraces: Sendable {
