@@ -134,6 +134,12 @@ import Testing
         }
     }
 
+    @Test(arguments: ["{ span.ebpf.req_seq = -5 }", "{ .offset >= -1.5 }", "{ -2 = .offset }", "{ .wait > -3ms }"])
+    func negativeNumbersAreLookedUpInTheIndex(_ text: String) throws {
+        let plan = TraceQLPlan(try TraceQLParser.parse(text))
+        #expect(plan.isExact && plan.condition != .all, "\(text) reads every span")
+    }
+
     @Test func tagsFindPartsOfValuesInAnyCase() throws {
         let shape = TraceShape(QuerySamples.request)
         func found(_ tags: String) throws -> [UInt64] {

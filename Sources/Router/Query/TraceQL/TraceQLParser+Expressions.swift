@@ -80,7 +80,7 @@ extension TraceQLParser {
             let inner = try nested { (parser) throws(Failure) in try parser.operand() }
             return .not(try logical(inner))
         }
-        if take("-") { return .negative(try nested { (parser) throws(Failure) in try parser.operand() }) }
+        if take("-") { return Self.negative(try nested { (parser) throws(Failure) in try parser.operand() }) }
         if take("(") {
             let inner = try nested { (parser) throws(Failure) in try parser.condition() }
             try expect(")")
@@ -92,6 +92,16 @@ extension TraceQLParser {
             throw problem("\"\(word)\" is not supported; attributes begin with a dot or a scope, as in .\(word)")
         }
         throw unexpected("a field or a value")
+    }
+
+    /// A negative number is a value, which the store can look up.
+    private static func negative(_ operand: Condition) -> Condition {
+        switch operand {
+        case .value(.int(let number)): .value(.int(0 &- number))
+        case .value(.duration(let number)): .value(.duration(0 &- number))
+        case .value(.double(let number)): .value(.double(-number))
+        default: .negative(operand)
+        }
     }
 
     /// Takes a field, if one stands here, and notes it.
