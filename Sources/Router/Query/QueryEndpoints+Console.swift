@@ -12,11 +12,8 @@ extension QueryEndpoints {
             return .json(Self.services(try await store.services(from: from, to: to)))
         }
         add("api/trace/:id", on: router) { (request, store) async throws(Failure) -> QueryAnswer in
-            let id = try traceID(request)
-            guard let trace = try await store.trace(id), !trace.spans.isEmpty else {
-                return .problem(.notFound, "trace \(id.hex) is not in the store: it never came, or it expired")
-            }
-            return .json(ConsoleTrace(trace).json)
+            let (id, trace) = try await namedTrace(request, store)
+            return trace.map { .json(ConsoleTrace($0).json) } ?? Self.unknown(id)
         }
         add("api/explain/:span", on: router) { (request, store) async throws(Failure) -> QueryAnswer in
             try await explain(request, store)
