@@ -1,5 +1,5 @@
 extension OpenAPIDocument {
-    /// The service graph and the history of the status page.
+    /// The service graph, the status and its history.
     static let graphSchemas = #"""
         Graph:
           type: object
@@ -38,6 +38,42 @@ extension OpenAPIDocument {
                   service: {type: string}
                   side: {enum: [client, server]}
                   spans: {type: integer}
+        Status:
+          type: object
+          required: [version, upSeconds, workers, partitions, spansAccepted, spansHeld, problems, store]
+          properties:
+            version: {type: string}
+            upSeconds: {type: number}
+            workers: {type: array, items: {type: object}}
+            partitions: {type: array, items: {type: object}}
+            spansAccepted: {type: integer}
+            spansHeld: {type: integer}
+            spansExported: {type: object, additionalProperties: {type: integer}}
+            spansDropped: {type: object, additionalProperties: {type: integer}}
+            problems: {type: array, items: {type: string}}
+            store: {$ref: "#/components/schemas/StoreStatus"}
+        StoreStatus:
+          type: object
+          required: [on, spans, segments, bytes, bytesMax, written, refused, expired, waiting, behindSeconds]
+          properties:
+            on: {type: boolean, description: "False with store = off; everything else is 0 then."}
+            spans: {type: integer, description: That can be asked for.}
+            segments: {type: integer}
+            bytes: {type: integer, description: On disk.}
+            bytesMax: {type: integer, description: store_bytes.}
+            ageMaxSeconds: {type: number, description: store_age.}
+            oldest: {type: number, description: When the oldest segment was written; seconds since 1970.}
+            written: {type: integer, description: Spans since the router started.}
+            refused:
+              type: object
+              description: "Posted and not stored: unreadable, behind, failed."
+              additionalProperties: {type: integer}
+            expired:
+              type: object
+              description: "Removed again: age, bytes."
+              additionalProperties: {type: integer}
+            waiting: {type: integer, description: Spans that wait for the writer.}
+            behindSeconds: {type: number, description: How long the first of them has waited.}
         History:
           type: object
           required: [stepSeconds, points]

@@ -54,7 +54,9 @@ extension OpenAPIDocument {
           tags: [operations, console]
           summary: What came in, what went out, what is held, who works.
           responses:
-            "200": {description: The status., content: {application/json: {schema: {type: object}}}}
+            "200":
+              description: The status.
+              content: {application/json: {schema: {$ref: "#/components/schemas/Status"}}}
       /metrics:
         get:
           operationId: metrics
