@@ -1,4 +1,6 @@
 import Foundation
+import Hummingbird
+import HummingbirdTesting
 import Linking
 import Shared
 import Testing
@@ -150,6 +152,21 @@ import Testing
         // Nothing is left of the past by then but what is newer than this.
         recorder.take(request(4 * strange, at: 0))
         #expect(metrics.render().contains(#"traces_service_graph_misdated_spans_total{kind="past"} 1"#))
+    }
+
+    @Test(arguments: ["start=x", "end=18446744073", "start=-1", "start=nan", "end=inf"])
+    func aTimeThatIsNoneIsAnsweredAsByEveryEndpoint(_ query: String) async throws {
+        let router = Hummingbird.Router()
+        GraphEndpoints(recorder: GraphRecorder(metrics: MetricsRegistry())).register(on: router)
+        try await Application(router: router).test(.router) { client in
+            try await client.execute(uri: "/api/graph?\(query)", method: .get) { answer in
+                #expect(answer.status == .badRequest)
+                #expect(String(buffer: answer.body).hasPrefix(#"{"error":""#))
+            }
+            for uri in ["/api/graph", "/api/graph?start=0&end=18446744072", "/api/graph?start=1.5&end="] {
+                try await client.execute(uri: uri, method: .get) { #expect($0.status == .ok, "\(uri)") }
+            }
+        }
     }
 
     @Test func clocksThatAreALittleAheadKeepTheirMinute() {

@@ -39,9 +39,9 @@ extension OpenAPIDocument {
             - name: span
               in: path
               required: true
-              description: 1 to 16 hexadecimal digits.
+              description: 1 to 16 hexadecimal digits, not all of them 0.
               example: 2b3187d9662672ad
-              schema: {type: string, pattern: "^[0-9a-fA-F]{1,16}$"}
+              schema: {type: string, pattern: "^0*[1-9a-fA-F][0-9a-fA-F]*$", maxLength: 16}
             - name: trace
               in: query
               description: The span's trace; without it the newest trace with the span is looked for.
