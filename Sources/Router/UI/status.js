@@ -109,8 +109,9 @@ function tables(status) {
         h("section", { class: "card" }, h("h2", null, "Dropped, by reason"), dropTable(status)),
         h("section", { class: "card" }, h("h2", null, "Exported, by target"), targetTable(status)),
         h("section", { class: "card" }, h("h2", null, "Traces and links"), linkTable(status)),
-        h("section", { class: "card" }, h("h2", null, "Epochs"), epochTable(status)),
-        h("section", { class: "card" }, h("h2", null, "Store"), storeTable(status)),
+        h("div", { class: "stack" },
+            h("section", { class: "card" }, h("h2", null, "Epochs"), epochTable(status)),
+            h("section", { class: "card" }, h("h2", null, "Store"), storeTable(status))),
         h("section", { class: "card wide" }, h("h2", null, "Workers and partitions"), partitionBar(status),
             workerTable(status)),
     ];
