@@ -12,6 +12,12 @@ static const unsigned char charts_js[] = {
 static const unsigned char colours_js[] = {
 #embed "../Router/UI/colours.js"
 };
+static const unsigned char compare_model_js[] = {
+#embed "../Router/UI/compare-model.js"
+};
+static const unsigned char compare_js[] = {
+#embed "../Router/UI/compare.js"
+};
 static const unsigned char dom_js[] = {
 #embed "../Router/UI/dom.js"
 };
@@ -119,6 +125,8 @@ static const struct console_file files[] = {
     {"api.js", api_js, sizeof api_js},
     {"charts.js", charts_js, sizeof charts_js},
     {"colours.js", colours_js, sizeof colours_js},
+    {"compare-model.js", compare_model_js, sizeof compare_model_js},
+    {"compare.js", compare_js, sizeof compare_js},
     {"dom.js", dom_js, sizeof dom_js},
     {"evidence.js", evidence_js, sizeof evidence_js},
     {"format.js", format_js, sizeof format_js},

@@ -30,6 +30,8 @@ struct RouterPages: Sendable {
         var traces: [String: UInt64]
         var edges: [String: UInt64]
         var problems: [String]
+        /// What the embedded store holds.
+        var store = StoreStatus()
     }
 
     let core: RouterCore
@@ -79,7 +81,7 @@ struct RouterPages: Sendable {
             spansDropped: dropped, openSpans: progress.openSpans, watermark: progress.watermark.number,
             newestMark: core.logWriter.progress?.mark?.number, waitingEpochs: progress.waitingEpochs,
             traces: ["keep": statistics.tracesKept, "drop": statistics.tracesDropped], edges: edges,
-            problems: problems)
+            problems: problems, store: core.store?.status ?? StoreStatus())
     }
 
     /// The figures that `/api/history` keeps of this moment.

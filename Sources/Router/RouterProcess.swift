@@ -78,12 +78,14 @@ struct RouterProcess {
         _ core: RouterCore, _ group: any EventLoopGroup, _ pages: RouterPages, _ history: StatusHistory,
         _ listeners: BoundListeners, _ logger: Logger
     ) -> HTTPListener {
-        let routes = Hummingbird.Router()
+        let routes = ConsoleFiles.router()
         AdminEndpoints(
             readiness: { pages.readiness }, status: { pages.status }, metrics: { await pages.metricsPage() }
         ).register(on: routes)
         if let store = core.store {
-            OTLPEndpoint(store: store, graph: core.graph, limits: core.limits).register(on: routes)
+            OTLPEndpoint(
+                store: store, graph: core.graph, denyFields: core.settings.denyFields, limits: core.limits
+            ).register(on: routes)
         }
         QueryEndpoints(
             store: core.store, limits: core.limits, metrics: core.metrics, readiness: { pages.readiness }

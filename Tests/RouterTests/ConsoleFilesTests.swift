@@ -2,6 +2,8 @@ import Foundation
 import HTTPTypes
 import Hummingbird
 import HummingbirdTesting
+import Linking
+import Shared
 import Testing
 
 @testable import Router
@@ -12,7 +14,8 @@ import Testing
         .appendingPathComponent("Sources/Router/UI")
 
     private func application() -> some ApplicationProtocol {
-        let router = Hummingbird.Router()
+        let router = ConsoleFiles.router()
+        QueryEndpoints(store: QuerySamples.store, limits: Limits(), metrics: MetricsRegistry()).register(on: router)
         ConsoleFiles().register(on: router)
         return Application(router: router)
     }
@@ -69,6 +72,25 @@ import Testing
             try await client.execute(uri: "/ui/main.js", method: .get) {
                 #expect($0.headers[.contentType] == "text/javascript; charset=utf-8")
             }
+        }
+    }
+
+    @Test(arguments: [
+        "/", "/ui/main.js", "/ui/no.js", "/api/echo", "/api/search", "/api/trace/zz", "/api/openapi.yaml",
+    ])
+    func headIsGetWithoutABody(_ path: String) async throws {
+        // Live: what NIO and the router make of it together.
+        try await application().test(.live) { client in
+            let get = try await client.execute(uri: path, method: .get)
+            let head = try await client.execute(uri: path, method: .head)
+            #expect(head.status == get.status)
+            #expect(head.body.readableBytes == 0)
+            for name in [HTTPField.Name.contentType, .contentLength, .eTag, .cacheControl, .contentSecurityPolicy] {
+                #expect(head.headers[name] == get.headers[name], "\(name)")
+            }
+            #expect(get.headers[.contentLength] == String(get.body.readableBytes))
+            let again = try await client.execute(uri: path, method: .get)
+            #expect(again.body == get.body, "the connection is of no use after HEAD")
         }
     }
 

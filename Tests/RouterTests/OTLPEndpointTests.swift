@@ -11,10 +11,11 @@ import Testing
 @Suite struct OTLPEndpointTests {
     private func post(
         _ test: TestStore, _ body: [UInt8], type: String? = "application/x-protobuf", encoding: String? = nil,
-        limits: Limits = Limits(), _ check: @escaping @Sendable (TestResponse) throws -> Void
+        denyFields: [String] = [], limits: Limits = Limits(),
+        _ check: @escaping @Sendable (TestResponse) throws -> Void
     ) async throws {
         let router = Hummingbird.Router()
-        OTLPEndpoint(store: test.store, limits: limits).register(on: router)
+        OTLPEndpoint(store: test.store, denyFields: denyFields, limits: limits).register(on: router)
         var headers = HTTPFields()
         headers[.contentType] = type
         headers[.contentEncoding] = encoding
@@ -66,6 +67,64 @@ import Testing
         #expect(span.id.bits == 255 && span.parent == nil && span.start == 1_000 && span.end == 5_000)
         #expect(span.statusCode == 2 && span.statusMessage == "no" && span.kind == 2)
         #expect(span.attributes.map(\.value) == [.int(-7), .bool(true), .double(1.5), .json(#"["x",2]"#)])
+    }
+
+    /// `deny_fields` holds for what SDKs post: attributes of resource, span, event and link, in both forms of OTLP.
+    @Test(arguments: [true, false]) func deniedAttributesAreNotStored(_ isJSON: Bool) async throws {
+        let test = try TestStore()
+        let value = #"{"arrayValue":{"values":[{"stringValue":"XYZZY"}]}}"#
+        let secret = #"{"key":"http.request.header.Cookie","value":"# + value + "}"
+        let text = """
+            {"resourceSpans":[{"resource":{"attributes":[{"key":"service.name","value":{"stringValue":"shop"}},
+            {"key":"PASSWORD","value":{"stringValue":"XYZZY"}}]},"scopeSpans":[{"scope":{"name":"otel"},"spans":[
+            {"traceId":"0000000000000000000000000000abcd","spanId":"00000000000000ff","name":"pay",
+            "startTimeUnixNano":"1000","endTimeUnixNano":"5000","attributes":[\(secret),
+            {"key":"cookie.count","value":{"intValue":"2"}}],
+            "events":[{"name":"e","attributes":[\(secret),{"key":"k","value":{"boolValue":true}}]}],
+            "links":[{"traceId":"000000000000000000000000000000aa","spanId":"00000000000000bb",
+            "attributes":[\(secret)]}]}]}]}]}
+            """
+        let body = isJSON ? Array(text.utf8) : try OTLPJSON.protobuf(fromJSON: Array(text.utf8))
+        let type = isJSON ? "application/json" : "application/x-protobuf"
+        try await post(test, body, type: type, denyFields: ["authorization", "cookie", "password"]) { answer in
+            #expect(answer.status == .ok)
+        }
+        let trace = try #require(try await test.store.trace(TraceID(high: 0, low: 0xabcd)))
+        #expect(trace.resources == [[Attribute("service.name", .string("shop"))]])
+        #expect(trace.spans[0].attributes == [Attribute("cookie.count", .int(2))])
+        let extras = SpanExtras(trace.spans[0].rest)
+        #expect(extras.events.map(\.attributes) == [[Attribute("k", .bool(true))]])
+        #expect(extras.links.count == 1 && extras.links[0].attributes.isEmpty)
+        test.store.stop()
+        for file in try FileManager.default.contentsOfDirectory(atPath: test.folder) {
+            let bytes = try Data(contentsOf: URL(fileURLWithPath: test.folder + "/" + file))
+            #expect(bytes.range(of: Data("XYZZY".utf8)) == nil, "\(file)")
+        }
+        try test.reopen()
+    }
+
+    @Test func theDenyListLeavesTheRestAndOurOwnSpansAsTheyAre() throws {
+        let list = OTLPDenyList(["authorization"])
+        let denied = [TestSpan(trace: .test(1), id: 1, attributes: [("x.Authorization", .text("s")), ("b", .whole(1))])]
+        let kept = [TestSpan(trace: .test(1), id: 1, attributes: [("b", .whole(1))])]
+        let body = OTLPTestEncoder.request(scope: "sdk", denied) + OTLPTestEncoder.request(denied)
+        let stripped = body.withUnsafeBytes { list.stripped($0) }
+        #expect(stripped?.removed == 1)
+        #expect(stripped?.request == OTLPTestEncoder.request(scope: "sdk", kept) + OTLPTestEncoder.request(denied))
+        for untouched in [OTLPTestEncoder.request(denied), OTLPTestEncoder.request(scope: "sdk", kept), []] {
+            #expect(untouched.withUnsafeBytes { list.stripped($0) } == nil)
+        }
+        #expect(body.withUnsafeBytes { OTLPDenyList([]).stripped($0) } == nil)
+        // Any bytes: no trap, and nothing longer than what came.
+        var generator = SystemRandomNumberGenerator()
+        for _ in 0..<5_000 {
+            var copy = body
+            for _ in 0..<3 {
+                copy[Int.random(in: 0..<copy.count, using: &generator)] = UInt8.random(in: 0...255, using: &generator)
+            }
+            let result = copy.withUnsafeBytes { list.stripped($0) }
+            #expect(result?.request.count ?? 0 <= copy.count)
+        }
     }
 
     @Test func partialSuccessIsTold() async throws {

@@ -1,4 +1,6 @@
 import Foundation
+import Hummingbird
+import HummingbirdTesting
 import Linking
 import Shared
 import Testing
@@ -119,6 +121,59 @@ import Testing
         }
         let sum = graph.minutes.sum(from: Self.time + 60 * Self.second, to: Self.time + 150 * Self.second)
         #expect(sum.edges.values.map(\.requests) == [2])
+    }
+
+    /// A broken clock, or somebody's joke, must not cost the minutes that are true.
+    @Test func spansOfAnotherAgePushNoRealMinuteOut() {
+        let metrics = MetricsRegistry()
+        let recorder = GraphRecorder(metrics: metrics, now: { 0 }, wall: { Self.time })
+        func request(_ number: UInt64, at start: UInt64) -> [GraphSpan] {
+            let id = 2 * number + 1
+            return [
+                Self.span(id, .client, "web", at: start), Self.span(id + 1, .server, "shop", parent: id, at: start),
+            ]
+        }
+        let minute = 60 * Self.second
+        recorder.take(request(0, at: Self.time))
+        let strange = UInt64(2 * GraphMinutes.minutesMax)
+        for number in 1...strange {
+            recorder.take(request(number, at: Self.time + (1_000 + number) * minute))
+            recorder.take(request(strange + number, at: number * minute))
+        }
+        recorder.take(request(3 * strange, at: Self.time - minute))
+        #expect(recorder.sum(from: Self.time - minute, to: Self.time - 1).edges.values.map(\.requests) == [1])
+        // Those of the future count in the minute that they came in.
+        let now = recorder.sum(from: Self.time, to: Self.time)
+        #expect(now.edges.values.map(\.requests) == [Int(strange) + 1])
+        #expect(recorder.sum(from: Self.time + minute, to: .max).edges.isEmpty)
+        let page = metrics.render()
+        #expect(page.contains(#"traces_service_graph_misdated_spans_total{kind="future"} \#(2 * strange)"#))
+        #expect(page.contains(#"traces_service_graph_misdated_spans_total{kind="past"} 0"#))
+        // Nothing is left of the past by then but what is newer than this.
+        recorder.take(request(4 * strange, at: 0))
+        #expect(metrics.render().contains(#"traces_service_graph_misdated_spans_total{kind="past"} 1"#))
+    }
+
+    @Test(arguments: ["start=x", "end=18446744073", "start=-1", "start=nan", "end=inf"])
+    func aTimeThatIsNoneIsAnsweredAsByEveryEndpoint(_ query: String) async throws {
+        let router = Hummingbird.Router()
+        GraphEndpoints(recorder: GraphRecorder(metrics: MetricsRegistry())).register(on: router)
+        try await Application(router: router).test(.router) { client in
+            try await client.execute(uri: "/api/graph?\(query)", method: .get) { answer in
+                #expect(answer.status == .badRequest)
+                #expect(String(buffer: answer.body).hasPrefix(#"{"error":""#))
+            }
+            for uri in ["/api/graph", "/api/graph?start=0&end=18446744072", "/api/graph?start=1.5&end="] {
+                try await client.execute(uri: uri, method: .get) { #expect($0.status == .ok, "\(uri)") }
+            }
+        }
+    }
+
+    @Test func clocksThatAreALittleAheadKeepTheirMinute() {
+        let recorder = GraphRecorder(metrics: MetricsRegistry(), now: { 0 }, wall: { Self.time })
+        let ahead = Self.time + 90 * Self.second
+        recorder.take([Self.span(1, .client, "web", at: ahead), Self.span(2, .server, "shop", parent: 1, at: ahead)])
+        #expect(recorder.sum(from: ahead, to: ahead).edges.count == 1)
     }
 
     @Test(arguments: [0.5, 0.95, 0.99]) func quantilesAreNearTheTruth(_ share: Double) {

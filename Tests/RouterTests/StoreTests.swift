@@ -44,6 +44,29 @@ import Testing
         #expect(try await test.store.trace(.test(2)) == nil)
     }
 
+    @Test func theStatusSaysWhatIsHeldWhatWaitsAndWhatWasRefused() async throws {
+        let test = try TestStore { options in
+            options.gatherNanoseconds = 400_000_000
+            options.quietNanoseconds = 400_000_000
+        }
+        let before = test.store.status
+        #expect(before.on && before.spans == 0 && before.oldest == nil && before.bytesMax == 2 << 30)
+        let spans = (1...3).map { TestSpan(trace: .test(1), id: $0) } + [TestSpan(trace: .none, id: 9)]
+        async let result = test.store.insert(OTLPTestEncoder.request(spans))
+        while test.store.status.waiting == 0 { try await Task.sleep(for: .milliseconds(2)) }
+        #expect(test.store.status.waiting == 3 && test.store.status.behindSeconds < 60)
+        _ = try await result
+        // Answers go out before the house is kept.
+        while test.store.status.spans == 0 { try await Task.sleep(for: .milliseconds(2)) }
+        let after = test.store.status
+        #expect(after.spans == 3 && after.segments == 1 && after.bytes > 0 && after.written == 3)
+        #expect(after.waiting == 0 && after.behindSeconds == 0 && after.refused == ["unreadable": 1])
+        #expect(after.oldest ?? 0 > 1_000_000_000)
+        try test.reopen()
+        while test.store.status.spans == 0 { try await Task.sleep(for: .milliseconds(2)) }
+        #expect(test.store.status.spans == 3 && test.store.status.written == 3)
+    }
+
     @Test func latePiecesAndRepeatsJoinInOneTrace() async throws {
         let test = try TestStore()
         let trace = TraceID.test(7)

@@ -9,12 +9,14 @@ import Testing
             held: 0, openSpans: 5, lagSeconds: 0.5, cpuSeconds: time, memoryBytes: 123_456_789)
     }
 
-    private static func screen(points: [StatusHistory.Point], problems: [String] = []) -> TopScreen {
+    private static func screen(
+        points: [StatusHistory.Point], problems: [String] = [], store: StoreStatus = StoreStatus()
+    ) -> TopScreen {
         let status = RouterPages.Status(
             version: "1.2.3", upSeconds: 75, workers: [], partitions: [], spansAccepted: 12_345, spansHeld: 67,
             spansExported: ["file": 1_200], spansDropped: ["sampled": 11_000, "duplicate": 78], openSpans: 5,
             watermark: 40, newestMark: 42, waitingEpochs: 1, traces: ["keep": 3, "drop": 27],
-            edges: ["net": 9, "thread": 4, "process": 0], problems: problems)
+            edges: ["net": 9, "thread": 4, "process": 0], problems: problems, store: store)
         return TopScreen(
             status: status, history: StatusHistory.Page(stepSeconds: 2, points: points), address: "http://x:1")
     }
@@ -30,6 +32,17 @@ import Testing
         #expect(text.contains("dropped: sampled"))
         #expect(text.contains("net 9  thread 4"))
         #expect(!text.contains("process 0"))
+    }
+
+    @Test func theStoreIsShownOrSaidToBeOff() {
+        let store = StoreStatus(
+            on: true, spans: 54_321, segments: 7, bytes: 3 << 20, bytesMax: 64 << 20, refused: ["behind": 42],
+            waiting: 1_000, behindSeconds: 6.25)
+        let text = Self.screen(points: [], store: store).lines().joined(separator: "\n")
+        for part in ["54,321", "segments 7", "3.1 MB of 67.1 MB", "behind 42", "waiting  1,000", "behind 6.2 s"] {
+            #expect(text.contains(part), "\(part) in \(text)")
+        }
+        #expect(Self.screen(points: []).lines().contains("  store    off"))
     }
 
     @Test func nothingMergedYetIsNoLag() {

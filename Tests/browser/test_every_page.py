@@ -47,6 +47,10 @@ class EveryPage(ConsoleTest):
             yield "search", "#/search", ".traces .trace"
             yield "trace", f"#/trace/{trace['traceID']}", ".rows .row"
             yield "span", f"#/trace/{trace['traceID']}?span={trace['spans'][1]['id']}", ".detail .group"
+            other = next((one for one in self.found() if one["traceID"] != trace["traceID"]), None)
+            if other:
+                yield "compare", f"#/compare/{trace['traceID']}?with={other['traceID']}", ".compare tbody tr"
+            yield "similar", f"#/compare/{trace['traceID']}", ".compared .card"
             yield "map", "#/map", ".map-drawing .node"
         yield "missing", "#/nowhere", ".notice"
 

@@ -80,3 +80,38 @@ class Status(ConsoleTest):
         self.wait(lambda: "does not answer" in self.text("main"))
         self.js("window.broken = false")
         self.wait(lambda: self.all(".verdict.good, .verdict.poor") and not self.all(".failure"))
+
+    def test_store_is_that_of_the_api(self):
+        store = self.api("/status")["store"]
+        self.open("#/")
+        names = "return [...document.querySelectorAll('#store dt')].map((e) => e.textContent)"
+        self.wait(lambda: self.all("#store") or "store = on" in self.text("main"))
+        if not store["on"]:
+            self.assertIn("store = on", self.text("main"))
+            return
+        shown = dict(zip(self.js(names), self.texts("#store dd")))
+        self.assertEqual(self.number(shown["Spans"]), store["spans"])
+        self.assertIn(f"{store['segments']:,} segment", shown["Spans"])
+        self.assertEqual(self.number(shown["Written"]), store["written"])
+        for part, text in (("refused", "Refused"), ("expired", "Expired")):
+            for reason, spans in store[part].items():
+                self.assertIn(f"{reason} {spans:,}", shown[text])
+        self.assertIn("behind", shown["Waiting"])
+
+    def test_a_store_that_is_behind_or_off_is_told(self):
+        self.inject("""
+            const real = window.fetch;
+            window.off = false;
+            window.fetch = async (...all) => {
+                const answer = await real(...all);
+                if (!String(all[0]).startsWith('/status')) return answer;
+                const status = await answer.json();
+                Object.assign(status.store, { waiting: 12345, behindSeconds: 61, refused: { behind: 77 } });
+                if (window.off) status.store = { on: false };
+                return new Response(JSON.stringify(status));
+            };""")
+        self.open("#/")
+        bad = self.wait(lambda: self.texts("#store dd.bad"))
+        self.assertEqual(bad, ["behind 77", "12,345 spans, 1 min 1 s behind"])
+        self.js("window.off = true")
+        self.wait(lambda: "The store is off" in self.text("main"))

@@ -13,6 +13,11 @@ struct ConsoleFiles: Sendable {
         base-uri 'none'; form-action 'none'; frame-ancestors 'none'
         """
 
+    /// A router for the console's listener: every GET answers HEAD, too, with the same headers and no body.
+    static func router() -> Hummingbird.Router<BasicRequestContext> {
+        Hummingbird.Router(options: .autoGenerateHeadEndpoints)
+    }
+
     /// Adds the files to a router, beside whatever else it serves.
     func register(on router: some RouterMethods<some RequestContext>) {
         router.get("/") { request, _ in Self.answer("index.html", request) }

@@ -25,12 +25,15 @@ struct OTLPEndpoint: Sendable {
     /// Told of every span that is stored.
     let graph: GraphRecorder?
     let limits: Limits
+    private let denyList: OTLPDenyList
     private let room = BodyRoom(bytes: OTLPEndpoint.bytesUnderWay)
 
-    init(store: TraceStore, graph: GraphRecorder? = nil, limits: Limits) {
+    /// - Parameter denyFields: attributes that are removed before anything is stored.
+    init(store: TraceStore, graph: GraphRecorder? = nil, denyFields: [String] = [], limits: Limits) {
         self.store = store
         self.graph = graph
         self.limits = limits
+        denyList = OTLPDenyList(denyFields)
     }
 
     func register(on router: some RouterMethods<some RequestContext>) {
@@ -68,8 +71,9 @@ struct OTLPEndpoint: Sendable {
             throw Failure(
                 .bodyTooLarge, "the body is larger than \(limits.bodyBytes) bytes, or was cut off", cause: error)
         }
-        return try OTLPBody(encoding: encoding, form: form, store: store, readsCalls: graph != nil, limits: limits)
-            .read(body)
+        return try OTLPBody(
+            encoding: encoding, form: form, store: store, denyList: denyList, readsCalls: graph != nil, limits: limits
+        ).read(body)
     }
 }
 
@@ -78,6 +82,7 @@ private struct OTLPBody {
     let encoding: String
     let form: OTLPForm
     let store: TraceStore
+    let denyList: OTLPDenyList
     let readsCalls: Bool
     let limits: Limits
 
@@ -116,6 +121,11 @@ private struct OTLPBody {
     }
 
     private func read(_ message: UnsafeRawBufferPointer) throws(Failure) -> TraceStore.Encoded {
+        guard let (stripped, _) = denyList.stripped(message) else { return try take(message) }
+        return try stripped.withRawBytes { (bytes) throws(Failure) in try take(bytes) }
+    }
+
+    private func take(_ message: UnsafeRawBufferPointer) throws(Failure) -> TraceStore.Encoded {
         try store.encode(message, readsCalls: readsCalls)
     }
 }

@@ -1,6 +1,6 @@
 import Foundation
 import Hummingbird
-import NIOCore
+import Shared
 
 /// `GET /api/graph?start=&end=`: the service graph between two times (seconds since 1970, fractions allowed).
 struct GraphEndpoints: Sendable {
@@ -49,20 +49,27 @@ struct GraphEndpoints: Sendable {
 
     func register(on router: some RouterMethods<some RequestContext>) {
         router.get("api/graph") { request, _ in
-            func time(_ name: String) throws(HTTPError) -> UInt64? {
-                guard let text = request.uri.queryParameters[Substring(name)], !text.isEmpty else { return nil }
-                guard let seconds = Double(text), seconds >= 0, seconds < 1.8e10 else {
-                    throw HTTPError(.badRequest, message: "\(name) must be seconds since 1970, not \"\(text)\"")
-                }
-                return UInt64(seconds * 1e9)
+            let parameters = QueryParameters(request.uri.query)
+            let page: Page
+            do throws(Failure) {
+                page = self.page(from: try Self.time("start", parameters), to: try Self.time("end", parameters))
+            } catch {
+                return QueryAnswer.failure(error).response
             }
-            let page = page(from: try time("start"), to: try time("end"))
             let encoder = JSONEncoder()
             encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-            return Response(
-                status: .ok, headers: [.contentType: "application/json"],
-                body: ResponseBody(byteBuffer: ByteBuffer(bytes: try encoder.encode(page))))
+            return QueryAnswer.json([UInt8](try encoder.encode(page))).response
         }
+    }
+
+    /// Nanoseconds since 1970; nil when the parameter is not given.
+    private static func time(_ name: String, _ parameters: QueryParameters) throws(Failure) -> UInt64? {
+        guard let text = parameters[name], !text.isEmpty else { return nil }
+        // As many seconds as nanoseconds have 64 bits for.
+        guard let seconds = Double(text), seconds >= 0, seconds <= 18_446_744_072 else {
+            throw Failure(.badInput, "\(name) must be seconds since 1970, not \"\(text.prefix(40))\"")
+        }
+        return UInt64(seconds * 1e9)
     }
 
     /// The graph between two times, nanoseconds since 1970; nil: as far as something is known.

@@ -1,7 +1,7 @@
 /// Edges by the minute of their requests, for questions about a stretch of time.
 ///
 /// Minutes are those of the spans, not of their arrival, so that recorded spans lie where they belong. The newest
-/// `minutesMax` minutes are kept.
+/// `minutesMax` minutes are kept. Starts in the future must not come here: each would push a real minute out.
 struct GraphMinutes: Sendable {
     /// Requests over one edge in one minute.
     struct Edge: Sendable {
@@ -29,6 +29,8 @@ struct GraphMinutes: Sendable {
     private static let length: UInt64 = 60_000_000_000
 
     private var minutes: [UInt64: Minute] = [:]
+    /// Requests and ends that were older than every minute that is kept.
+    private(set) var tooOld = 0
 
     /// False when the minute has `edgesMax` edges and this is one more.
     mutating func count(
@@ -78,7 +80,10 @@ struct GraphMinutes: Sendable {
     private mutating func minute(of time: UInt64) -> UInt64? {
         let number = time / Self.length
         if minutes[number] != nil || minutes.count < Self.minutesMax { return number }
-        guard let oldest = minutes.keys.min(), oldest < number else { return nil }
+        guard let oldest = minutes.keys.min(), oldest < number else {
+            tooOld += 1
+            return nil
+        }
         minutes[oldest] = nil
         return number
     }

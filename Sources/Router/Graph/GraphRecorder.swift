@@ -23,20 +23,31 @@ final class GraphRecorder: Sendable {
     private let edgesMax: Int
     private let uncounted: Counter
     private let now: @Sendable () -> UInt64
+    private let wall: @Sendable () -> UInt64
 
-    /// - Parameter now: nanoseconds of a clock that does not go back.
+    /// - Parameters:
+    ///   - now: nanoseconds of a clock that does not go back.
+    ///   - wall: nanoseconds since 1970.
     init(
         metrics: MetricsRegistry, limits: Limits = Limits(),
-        now: @escaping @Sendable () -> UInt64 = { UInt64(SystemClocks.monotonicNanoseconds()) }
+        now: @escaping @Sendable () -> UInt64 = { UInt64(SystemClocks.monotonicNanoseconds()) },
+        wall: @escaping @Sendable () -> UInt64 = { UInt64(clamping: SystemClocks.wallNanoseconds()) }
     ) {
         state = Mutex(State(graph: ServiceGraph(limits: limits)))
         self.metrics = metrics
         self.now = now
+        self.wall = wall
         edgesMax = limits.graphEdges
         uncounted = metrics.counter(Metric.graphUncounted)
         metrics.onScrape(Metric.graphWaiting) { [weak self] emit in
             guard let self else { return }
             emit([], Double(self.waiting))
+        }
+        metrics.onScrape(Metric.graphMisdated) { [weak self] emit in
+            guard let self else { return }
+            let (future, past) = self.state.withLock { ($0.graph.fromFuture, $0.graph.minutes.tooOld) }
+            emit(["future"], Double(future))
+            emit(["past"], Double(past))
         }
         metrics.onScrape(Metric.graphUnpaired) { [weak self] emit in
             guard let self else { return }
@@ -50,7 +61,7 @@ final class GraphRecorder: Sendable {
     func take(_ spans: [GraphSpan]) {
         state.withLock { state in
             var requests: [(GraphEdgeKey, ServiceGraph.Request)] = []
-            state.graph.take(spans, now: now()) { requests.append(($0, $1)) }
+            state.graph.take(spans, now: now(), wall: wall()) { requests.append(($0, $1)) }
             for (key, request) in requests { record(key, request, &state) }
             let tooMany = state.count(state.graph.takeUnpaired(), keysMax: edgesMax)
             uncounted.add(tooMany)

@@ -39,6 +39,8 @@ struct ServiceGraph: Sendable {
 
     /// How long an end waits for the other one: workers deliver the two within a few seconds.
     static let patience: UInt64 = 10_000_000_000
+    /// How far clocks of nodes may be ahead. A span that starts later has a broken one, and counts as of its arrival.
+    static let aheadNanoseconds: UInt64 = 300_000_000_000
 
     private let limits: Limits
     private var clients: [SpanKey: Waiting] = [:]
@@ -47,6 +49,8 @@ struct ServiceGraph: Sendable {
     private var queue: [(since: UInt64, key: SpanKey, side: GraphSpan.Side)] = []
     private var queueHead = 0
     private(set) var minutes = GraphMinutes()
+    /// Spans whose start lay in the future.
+    private(set) var fromFuture = 0
     private var unpaired: [UnpairedKey: Int] = [:]
 
     init(limits: Limits = Limits()) { self.limits = limits }
@@ -54,10 +58,16 @@ struct ServiceGraph: Sendable {
     /// Ends that wait for the other one.
     var waiting: Int { clients.count + servers.count }
 
-    /// Takes spans; `now`: nanoseconds of any clock that does not go back.
-    mutating func take(_ spans: [GraphSpan], now: UInt64, observe: Observer) {
+    /// Takes spans; `now`: nanoseconds of any clock that does not go back; `wall`: nanoseconds since 1970.
+    mutating func take(_ spans: [GraphSpan], now: UInt64, wall: UInt64 = .max, observe: Observer) {
         expire(now: now, observe)
-        for span in spans { take(span, now: now, observe) }
+        for var span in spans {
+            if span.start > wall, span.start - wall > Self.aheadNanoseconds {
+                span.start = wall
+                fromFuture += 1
+            }
+            take(span, now: now, observe)
+        }
     }
 
     /// The ends that stayed alone since the last call.

@@ -44,7 +44,24 @@ extension QueryEndpoints {
 
     // MARK: A trace
 
-    func traceID(_ request: QueryRequest) throws(Failure) -> TraceID {
+    /// The trace that the path names, nil when it is not there; digits alone are tried as Datadog's decimal id, too.
+    func namedTrace(
+        _ request: QueryRequest, _ store: any TraceReading
+    ) async throws(Failure) -> (id: TraceID, trace: StoredTrace?) {
+        let id = try traceID(request)
+        if let trace = try await store.trace(id), !trace.spans.isEmpty { return (id, trace) }
+        let text = request.part("id")
+        guard text.utf8.allSatisfy({ $0 >= 0x30 && $0 <= 0x39 }), let low = UInt64(text), low != 0,
+            let trace = try await store.trace(TraceID(high: 0, low: low)), !trace.spans.isEmpty
+        else { return (id, nil) }
+        return (id, trace)
+    }
+
+    static func unknown(_ id: TraceID) -> QueryAnswer {
+        .problem(.notFound, "trace \(id.hex) is not in the store: it never came, or it expired")
+    }
+
+    private func traceID(_ request: QueryRequest) throws(Failure) -> TraceID {
         guard let id = TraceID(hex: request.part("id")) else {
             throw Failure(
                 .badInput, "\"\(request.part("id").prefix(40))\" is no trace id; give 1 to 32 hexadecimal digits")
@@ -55,12 +72,10 @@ extension QueryEndpoints {
     private func trace(
         _ request: QueryRequest, _ store: any TraceReading, _ answer: (TempoTrace) -> QueryAnswer
     ) async throws(Failure) -> QueryAnswer {
-        let id = try traceID(request)
         // Times are checked as Tempo does; an id is found whatever they are.
         _ = try request.parameters.range()
-        guard let trace = try await store.trace(id), !trace.spans.isEmpty else {
-            return .problem(.notFound, "trace \(id.hex) is not in the store: it never came, or it expired")
-        }
+        let (id, trace) = try await namedTrace(request, store)
+        guard let trace else { return Self.unknown(id) }
         return answer(TempoTrace(trace))
     }
 

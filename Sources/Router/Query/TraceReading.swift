@@ -28,7 +28,9 @@ struct TraceList: TraceReading {
         shapes = traces.map { TraceShape($0) }.sorted { ($1.start, $1.trace.id) < ($0.start, $0.trace.id) }
     }
 
-    func trace(_ id: TraceID) async throws(Failure) -> StoredTrace? { traces[id] }
+    func trace(_ id: TraceID) async throws(Failure) -> StoredTrace? {
+        traces[id] ?? shapes.first { $0.trace.id.isSameTrace(as: id) }?.trace
+    }
 
     func search(_ search: TraceSearch) async throws(Failure) -> SearchResult {
         var result = SearchResult(traces: [], isComplete: true, inspectedTraces: 0, inspectedBytes: 0)

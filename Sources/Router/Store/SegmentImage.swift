@@ -114,7 +114,8 @@ struct SegmentLookup {
     /// Most entries a trace has beside its own id.
     static let aliasesPerTrace = 4
 
-    static func hash(_ id: TraceID) -> UInt32 { UInt32(truncatingIfNeeded: StableHash.of(id.high, id.low) &>> 32) }
+    /// Of the low half alone, so that an id is found by its low 64 bits, too.
+    static func hash(_ id: TraceID) -> UInt32 { UInt32(truncatingIfNeeded: StableHash.of(0, id.low) &>> 32) }
 
     static func packed(_ entries: [(hash: UInt32, index: UInt32)]) -> [UInt8] {
         let sorted = entries.sorted { ($0.hash, $0.index) < ($1.hash, $1.index) }

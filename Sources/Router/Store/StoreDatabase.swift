@@ -15,7 +15,7 @@ import Shared
 /// A segment is written in one transaction and only ever deleted as a whole. `synchronous = NORMAL` in WAL mode: a
 /// killed process loses nothing that was committed, a power cut may lose the last commits and breaks nothing.
 final class StoreDatabase: Sendable {
-    static let schemaVersion = 1
+    static let schemaVersion = 2
     static let fileName = "traces.sqlite"
     /// Segment numbers take 40 bits of a column's id and 43 of a chunk's.
     static let segmentMax = 1 << 39

@@ -16,6 +16,17 @@ struct StoreMetrics: Sendable {
         writeSeconds = registry.histogram(Metric.storeWriteSeconds)
     }
 
+    /// Spans that came and are not stored, by reason.
+    var refused: [String: UInt64] { values(Metric.storeRefused, ["unreadable", "behind", "failed"]) }
+
+    /// Spans removed again, by reason.
+    var expired: [String: UInt64] { values(Metric.storeExpired, ["age", "bytes"]) }
+
+    private func values(_ metric: MetricDefinition, _ reasons: [String]) -> [String: UInt64] {
+        Dictionary(uniqueKeysWithValues: reasons.map { ($0, registry.counter(metric, $0).value) })
+            .filter { $0.value > 0 }
+    }
+
     /// Spans that came and are not stored.
     func refused(_ spans: Int, _ reason: String) {
         if spans > 0 { registry.counter(Metric.storeRefused, reason).add(spans) }

@@ -13,20 +13,20 @@ final class StoreWriter: Sendable {
     struct Queue {
         struct Item {
             var batch: RowBatch
+            /// On the monotonic clock.
+            var arrival: Int
             var done: CheckedContinuation<Failure?, Never>
         }
 
         var items: [Item] = []
         var bytes = 0
         var spans = 0
-        /// Arrival of the first and of the last item, on the monotonic clock.
-        var firstArrival = 0
-        var lastArrival = 0
         var isStopping = false
     }
 
     let options: StoreOptions
     let files: StoreFiles
+    let holdings = StoreHoldings()
     private let gate = ThreadGate(Queue())
     private let ended = ThreadGate(false)
     private let metrics: StoreMetrics
@@ -39,11 +39,15 @@ final class StoreWriter: Sendable {
         self.logger = logger
     }
 
+    /// Spans that wait, and since when the first of them does (monotonic clock).
+    var waiting: (spans: Int, since: Int?) { gate.withLock { ($0.spans, $0.items.first?.arrival) } }
+
     func start() {
         let thread = Thread { [self] in
             metrics.accountThisThread()
             var loop = StoreWriterLoop(
-                options: options, files: files, metrics: metrics, log: RateLimitedLog(logger, now: options.clock))
+                options: options, files: files, metrics: metrics, holdings: holdings,
+                log: RateLimitedLog(logger, now: options.clock))
             while let items = take() {
                 if items.isEmpty { loop.keepHouse() } else { loop.write(items) }
             }
@@ -68,10 +72,7 @@ final class StoreWriter: Sendable {
                 guard queue.bytes < options.queueBytes else {
                     return Failure(.limit, "the trace store is behind; send the spans again in a few seconds")
                 }
-                let now = options.clock()
-                if queue.items.isEmpty { queue.firstArrival = now }
-                queue.lastArrival = now
-                queue.items.append(Queue.Item(batch: batch, done: done))
+                queue.items.append(Queue.Item(batch: batch, arrival: options.clock(), done: done))
                 queue.bytes += batch.rows.count
                 queue.spans += batch.places.count
                 return nil
@@ -88,10 +89,11 @@ final class StoreWriter: Sendable {
         while true {
             var wait = Self.idleNanoseconds
             let (items, isOver, count) = gate.withLock { queue -> ([Queue.Item], Bool, Int) in
-                guard !queue.items.isEmpty else { return ([], queue.isStopping, 0) }
+                guard let first = queue.items.first, let last = queue.items.last else {
+                    return ([], queue.isStopping, 0)
+                }
                 let now = options.clock()
-                let due = min(
-                    queue.firstArrival + options.gatherNanoseconds, queue.lastArrival + options.quietNanoseconds)
+                let due = min(first.arrival + options.gatherNanoseconds, last.arrival + options.quietNanoseconds)
                 let isFull = queue.spans >= options.segmentSpans || queue.bytes >= StoreLimits.segmentBytes
                 guard isFull || queue.isStopping || now >= due else {
                     wait = due - now

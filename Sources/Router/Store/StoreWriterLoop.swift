@@ -7,6 +7,7 @@ struct StoreWriterLoop {
     private let options: StoreOptions
     private let files: StoreFiles
     private let metrics: StoreMetrics
+    private let holdings: StoreHoldings
     private let log: RateLimitedLog
     private let zstd = Zstd()
     /// What the database has, oldest first; nil when it is to be read again.
@@ -14,10 +15,13 @@ struct StoreWriterLoop {
     /// Traces of the newest segments: two sets that take turns, so that the oldest half is forgotten at once.
     private var recent: (Set<TraceID>, Set<TraceID>) = ([], [])
 
-    init(options: StoreOptions, files: StoreFiles, metrics: StoreMetrics, log: RateLimitedLog) {
+    init(
+        options: StoreOptions, files: StoreFiles, metrics: StoreMetrics, holdings: StoreHoldings, log: RateLimitedLog
+    ) {
         self.options = options
         self.files = files
         self.metrics = metrics
+        self.holdings = holdings
         self.log = log
         keepHouse()
     }
@@ -69,8 +73,13 @@ struct StoreWriterLoop {
             segments = nil
             try expire(&list)
             try merge(&list)
+            let bytes = try files.database.liveBytes()
             metrics.segments.set(list.count)
-            metrics.bytes.set(try files.database.liveBytes())
+            metrics.bytes.set(bytes)
+            holdings.note(
+                StoreHoldings.Held(
+                    spans: list.reduce(0) { $0 + $1.spans }, segments: list.count, bytes: bytes,
+                    oldest: list.first?.written))
             segments = list
         } catch {
             files.check(error)

@@ -97,7 +97,7 @@ struct TraceAssembler {
             spans.append(span)
         }
         // Hashes of 32 bits may be equal by chance.
-        guard entry.trace == id || aliases.contains(id) else { return }
+        guard entry.trace.isSameTrace(as: id) || aliases.contains(where: { $0.isSameTrace(as: id) }) else { return }
         gathering.decoder = decoder
         gathering.places.insert(place)
         for span in spans where gathering.spans.count < StoreLimits.spansPerView {

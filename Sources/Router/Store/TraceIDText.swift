@@ -1,5 +1,14 @@
 import Linking
 
+extension TraceID {
+    /// Whether both name one trace: they are equal, or one is the low half of the other.
+    ///
+    /// Datadog's ids have 128 bits in SDKs, and 64 in what agents see of them (`_dd.p.tid` has the high half).
+    func isSameTrace(as other: TraceID) -> Bool {
+        low == other.low && (high == other.high || high == 0 || other.high == 0)
+    }
+}
+
 /// Ids of applications as their libraries print them.
 enum TraceIDText {
     /// 32 hexadecimal digits, up to 16 of them, or a decimal number; nil for anything else, and for none (0).

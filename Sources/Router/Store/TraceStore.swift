@@ -11,8 +11,8 @@ import Shared
 /// See docs/store.md. All calls are safe from any task; reads see whole segments only.
 final class TraceStore: Sendable {
     let files: StoreFiles
-    private let writer: StoreWriter
-    private let metrics: StoreMetrics
+    let writer: StoreWriter
+    let metrics: StoreMetrics
     let log: RateLimitedLog
     let clock: @Sendable () -> Int
 

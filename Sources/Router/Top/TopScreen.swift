@@ -16,7 +16,7 @@ struct TopScreen {
 
     /// The frame, at most `height` lines of at most `width` visible characters.
     func lines() -> [String] {
-        var lines = head() + flow() + ended() + linking() + workers()
+        var lines = head() + flow() + ended() + linking() + store() + workers()
         if !status.problems.isEmpty {
             lines.append("")
             lines += status.problems.map { styled("! \($0)", .bad) }
@@ -73,6 +73,24 @@ struct TopScreen {
         return [
             styled("  linking", .title), "  traces   " + traces,
             "  edges    " + (edges.isEmpty ? "none yet" : edges), "",
+        ]
+    }
+
+    private func store() -> [String] {
+        let store = status.store
+        guard store.on else { return [styled("  store", .title) + "    off", ""] }
+        func counts(_ parts: [String: UInt64]) -> String {
+            let parts = parts.sorted { $0.key < $1.key }.map { "\($0.key) \(Figures.count(Int(clamping: $0.value)))" }
+            return parts.isEmpty ? "none" : parts.joined(separator: "  ")
+        }
+        let waiting = "  waiting  " + pad(Figures.count(store.waiting), 14)
+            + String(format: "   behind %.1f s", store.behindSeconds)
+        return [
+            styled("  store", .title),
+            "  held     " + pad(Figures.count(store.spans), 14) + "   segments \(Figures.count(store.segments))   "
+                + "\(Figures.bytes(store.bytes)) of \(Figures.bytes(store.bytesMax))",
+            store.behindSeconds > StoreStatus.behindLimit ? styled(waiting, .bad) : waiting,
+            "  refused  " + counts(store.refused), "  expired  " + counts(store.expired), "",
         ]
     }
 

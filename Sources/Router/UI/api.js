@@ -7,9 +7,10 @@
  * @typedef {{id: string, parent: string | null, resource: number, name: string, kind: string, start: number,
  *   duration: number | null, status: string, statusMessage?: string, evidence: string | null,
  *   application?: boolean, flags?: string[], attributes: Record<string, any>, events?: SpanEvent[],
- *   links?: SpanLink[]}} Span
+ *   links?: SpanLink[], traceState?: string, droppedAttributes?: number, droppedEvents?: number,
+ *   droppedLinks?: number}} Span
  * @typedef {{time: number, name: string, attributes?: Record<string, any>}} SpanEvent `time` as a span's start
- * @typedef {{traceID: string, spanID: string, attributes?: Record<string, any>}} SpanLink
+ * @typedef {{traceID: string, spanID: string, traceState?: string, attributes?: Record<string, any>}} SpanLink
  * @typedef {{traceID: string, start: number, duration: number, resources: Record<string, any>[], spans: Span[]}} Trace
  * @typedef {{spanID: string, name?: string, startTimeUnixNano?: string, durationNanos?: string}} MatchedSpan
  * @typedef {{traceID: string, rootServiceName?: string, rootTraceName?: string, startTimeUnixNano: string,

@@ -3,6 +3,7 @@
  */
 import { api } from "./api.js";
 import { reserveColours } from "./colours.js";
+import { comparePage } from "./compare.js";
 import { h, replace, toast } from "./dom.js";
 import { mapPage } from "./map.js";
 import { go, start, traceLink } from "./router.js";
@@ -57,7 +58,8 @@ async function main() {
     });
     await Promise.race([nameColours(), new Promise((resolve) => setTimeout(resolve, PATIENCE))]);
     const place = /** @type {HTMLElement} */ (document.getElementById("page"));
-    start(place, { status: statusPage, search: searchPage, trace: tracePage, map: mapPage, missing });
+    start(place, { status: statusPage, search: searchPage, trace: tracePage, compare: comparePage, map: mapPage,
+        missing });
 }
 
 main();

@@ -83,8 +83,9 @@ export function start(place, pages) {
 
 /** Marks the link of the page shown. @param {string} page */
 function mark(page) {
+    const name = page === "trace" || page === "compare" ? "search" : page;
     for (const anchor of document.querySelectorAll("nav [data-page]")) {
-        const here = /** @type {HTMLElement} */ (anchor).dataset.page === (page === "trace" ? "search" : page);
+        const here = /** @type {HTMLElement} */ (anchor).dataset.page === name;
         if (here) anchor.setAttribute("aria-current", "page");
         else anchor.removeAttribute("aria-current");
     }

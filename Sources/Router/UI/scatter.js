@@ -18,6 +18,8 @@ export class Scatter {
         this.width = 800;
         /** @type {{x: number, y: number} | null} */
         this.from = null;
+        /** @type {Set<string> | null} ids inside of the box that was drawn */
+        this.chosen = null;
         this.focused = 0;
         this.box = s("rect", { class: "select-box", width: 0, height: 0 });
         this.tip = h("div", { class: "tip", hidden: true });
@@ -73,6 +75,7 @@ export class Scatter {
             return s("circle", { class: item.errors > 0 ? "point bad" : "point", cx: x, cy: y, "data-trace": item.id,
                 r: 3.5 + 5 * Math.sqrt(item.spans / most) });
         });
+        this.fade();
         replace(this.drawing, this.axes(), this.dots, this.box);
     }
 
@@ -152,10 +155,17 @@ export class Scatter {
 
     /** @param {Set<string> | null} ids */
     choose(ids) {
-        for (const circle of this.dots ?? []) {
-            circle.classList.toggle("faded", ids !== null && !ids.has(circle.getAttribute("data-trace") ?? ""));
-        }
+        this.chosen = ids;
+        this.fade();
         this.selected(ids);
+    }
+
+    /** Marks the dots that are not chosen; they are drawn anew when the width changes. */
+    fade() {
+        const { chosen } = this;
+        for (const circle of this.dots ?? []) {
+            circle.classList.toggle("faded", chosen !== null && !chosen.has(circle.getAttribute("data-trace") ?? ""));
+        }
     }
 
     /** @param {Item | null} item */

@@ -52,7 +52,7 @@ export function parseTags(text) {
 }
 
 /** A TraceQL string. @param {string} text */
-const quoted = (text) => `"${text.replace(/[\\"]/g, "\\$&")}"`;
+export const quoted = (text) => `"${text.replace(/[\\"]/g, "\\$&")}"`;
 
 /** Numbers and truth values stand bare, everything else in quotes. @param {string} value @param {string} operator */
 function literal(value, operator) {

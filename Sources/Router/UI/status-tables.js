@@ -2,7 +2,7 @@
  * The tables of the status page.
  */
 import { h } from "./dom.js";
-import { count, percent, uptime } from "./format.js";
+import { ago, bytes, count, duration, percent, plural, uptime } from "./format.js";
 
 /** What the reasons of drops mean; a reason that is not here is shown by its name. */
 const REASONS = /** @type {Record<string, string>} */ ({
@@ -82,6 +82,29 @@ export function epochTable(status) {
         h("dt", null, "Epochs behind"), h("dd", null, behind),
         h("dt", null, "Epochs that wait for a worker"), h("dd", null, count(status.waitingEpochs)),
         h("dt", null, "Open spans in the merge"), h("dd", null, count(status.openSpans)));
+}
+
+/** Seconds that spans may wait for the store before it counts as behind. */
+const BEHIND = 5;
+
+/** @param {any} status */
+export function storeTable(status) {
+    const store = status.store;
+    if (!store?.on) return none("The store is off: traces cannot be searched here. Switch it on with store = on.");
+    const parts = (/** @type {Record<string, number>} */ counts) => sorted(counts).map(([reason, spans]) =>
+        `${reason} ${count(spans)}`).join(", ") || "none";
+    const refused = sorted(store.refused).length > 0;
+    return h("dl", { class: "pairs", id: "store" },
+        h("dt", null, "Spans"), h("dd", null, `${count(store.spans)} in ${plural(store.segments, "segment")}`),
+        h("dt", null, "On disk"), h("dd", null, `${bytes(store.bytes)} of ${bytes(store.bytesMax)} (${
+            percent(store.bytes / Math.max(1, store.bytesMax))})`),
+        h("dt", null, "Oldest"), h("dd", null, store.oldest ? `written ${ago(store.oldest * 1e6)}, kept for ${
+            uptime(store.ageMaxSeconds)}` : "nothing yet"),
+        h("dt", null, "Written"), h("dd", null, `${count(store.written)} spans since the start`),
+        h("dt", null, "Refused"), h("dd", { class: refused ? "bad" : null }, parts(store.refused)),
+        h("dt", null, "Expired"), h("dd", null, parts(store.expired)),
+        h("dt", null, "Waiting"), h("dd", { class: store.behindSeconds > BEHIND ? "bad" : null },
+            `${count(store.waiting)} spans, ${duration(store.behindSeconds * 1e6)} behind`));
 }
 
 /** @param {any} status */

@@ -6,7 +6,9 @@ import { Chart, rates } from "./charts.js";
 import { h, replace } from "./dom.js";
 import { bytes, compact, count, duration, plural, uptime } from "./format.js";
 import { failure, howToSend, sentence, waiting } from "./notices.js";
-import { dropTable, epochTable, linkTable, partitionBar, targetTable, workerTable } from "./status-tables.js";
+import {
+    dropTable, epochTable, linkTable, partitionBar, storeTable, targetTable, workerTable,
+} from "./status-tables.js";
 
 const EVERY = 2000;
 /** Figures of "now" are means over this many points, so that they can be read. */
@@ -107,7 +109,9 @@ function tables(status) {
         h("section", { class: "card" }, h("h2", null, "Dropped, by reason"), dropTable(status)),
         h("section", { class: "card" }, h("h2", null, "Exported, by target"), targetTable(status)),
         h("section", { class: "card" }, h("h2", null, "Traces and links"), linkTable(status)),
-        h("section", { class: "card" }, h("h2", null, "Epochs"), epochTable(status)),
+        h("div", { class: "stack" },
+            h("section", { class: "card" }, h("h2", null, "Epochs"), epochTable(status)),
+            h("section", { class: "card" }, h("h2", null, "Store"), storeTable(status))),
         h("section", { class: "card wide" }, h("h2", null, "Workers and partitions"), partitionBar(status),
             workerTable(status)),
     ];

@@ -4,7 +4,7 @@
 import { dot } from "./colours.js";
 import { copyText, h, replace } from "./dom.js";
 import { evidenceOf, MARKS } from "./evidence.js";
-import { duration, moment, percent } from "./format.js";
+import { duration, moment, percent, plural } from "./format.js";
 import { icon } from "./icons.js";
 import { link, traceLink } from "./router.js";
 import { skewText } from "./trace-rows.js";
@@ -97,6 +97,7 @@ export class DetailPanel {
                 icon(evidenceOf(span).icon), ` ${evidenceOf(span).short}`)],
             ["Below", node.below > 0 ? `${node.children.length} direct, ${node.below} in all` : "nothing"],
             ["Span ID", h("code", null, span.id)],
+            ["Trace state", span.traceState ? h("code", null, span.traceState) : null],
         ];
         return [
             h("dl", { class: "pairs" }, rows.filter(([, value]) => value !== null).flatMap(([name, value]) =>
@@ -114,6 +115,13 @@ function notes(node) {
         all.push(h("li", null, icon("skew"), h("span", null, h("b", null, "clock skew. "), `${skewText(node)}. Clocks `
             + "of two nodes differ, or the agent read the event late (up to 5 s); durations are exact.")));
     }
+    const dropped = [["attribute", node.span.droppedAttributes], ["event", node.span.droppedEvents],
+        ["link", node.span.droppedLinks]].filter(([, number]) => number).map(([noun, number]) =>
+        plural(Number(number), String(noun)));
+    if (dropped.length > 0) {
+        all.push(h("li", null, icon("truncated"), h("span", null, h("b", null, "left out. "),
+            `The application's tracing library left out ${dropped.join(", ")}.`)));
+    }
     return all;
 }
 
@@ -123,7 +131,8 @@ function events(node) {
     if (all.length === 0) return null;
     return h("details", { class: "group events", open: true }, summary("Events", all.length), all.map((event) =>
         h("div", { class: "event" }, h("b", null, event.name), h("span", { class: "quiet" },
-            ` ${duration(event.time - node.start)} into the span`), attributeTable(event.attributes ?? {}))));
+            event.time < node.start ? ` ${duration(node.start - event.time)} before the span`
+                : ` ${duration(event.time - node.start)} into the span`), attributeTable(event.attributes ?? {}))));
 }
 
 /** Other spans that this one names. @param {Node} node */
@@ -132,7 +141,9 @@ function links(node) {
     if (all.length === 0) return null;
     return h("details", { class: "group", open: true }, summary("Links", all.length), all.map((other) =>
         h("div", { class: "event" }, h("a", { href: traceLink(other.traceID, other.spanID) },
-            `${other.traceID} ${other.spanID}`), attributeTable(other.attributes ?? {}))));
+            `${other.traceID} ${other.spanID}`), other.traceState
+            ? h("span", { class: "quiet" }, ` trace state ${other.traceState}`) : null,
+        attributeTable(other.attributes ?? {}))));
 }
 
 /** @param {string} title @param {number} number */

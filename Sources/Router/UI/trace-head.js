@@ -21,6 +21,8 @@ export function headline(view) {
             h("h1", null, root ? [dot(root.service), root.service, h("span", { class: "quiet" }, " "),
                 h("span", { class: "operation" }, root.span.name)] : "Trace"),
             h("div", { class: "acts" },
+                h("a", { class: "small", href: link("compare", trace.traceID),
+                    title: "Compare it with another trace" }, "Compare"),
                 h("button", { type: "button", class: "small",
                     onclick: () => copyText(address, "Link to the trace") }, "Copy link"),
                 h("button", { type: "button", class: "small",

@@ -205,15 +205,17 @@ export function criticalPath(model) {
 }
 
 /**
- * Spans that a word is found in: service, name, id, attributes.
+ * Spans that a word is found in: service, name, id, attributes, events.
  * @param {TraceModel} model @param {string} text
  */
 export function find(model, text) {
     const word = text.trim().toLowerCase();
     if (!word) return [];
     const within = (/** @type {any} */ value) => String(value).toLowerCase().includes(word);
+    const hasAttribute = (/** @type {{attributes?: Record<string, any>}} */ holder) =>
+        Object.entries(holder.attributes ?? {}).some(([key, value]) => within(value) || within(`${key}=${value}`));
     return model.nodes.filter((node) => within(node.service) || within(node.span.name) || within(node.span.id)
-        || Object.entries(node.span.attributes ?? {}).some(([key, value]) =>
-            within(value) || within(`${key}=${value}`))
+        || hasAttribute(node.span) || (node.span.events ?? []).some((event) =>
+            within(event.name) || hasAttribute(event))
         || (node.span.statusMessage ? within(node.span.statusMessage) : false));
 }

@@ -14,6 +14,8 @@ export const ROW_HEIGHT = 28;
 const SPARE = 12;
 const INDENT = 14;
 const DEEPEST = 24;
+/** Most events that one bar shows; the details list all. */
+const EVENTS = 100;
 
 export class TraceRows {
     /** @param {TraceView} view */
@@ -152,10 +154,18 @@ export class TraceRows {
                 this.parentBand(node),
                 bar,
                 this.overhangs(node),
+                this.events(node),
                 ...view.pathOf(node).map((part) => h("div", { class: "critical",
                     style: { left: `${part.left}%`, width: `${part.right - part.left}%` } }))),
             h("span", { class: "length", style: { left: `${Math.max(0, Math.min(100, right))}%` } },
                 text + duration(node.span.duration)));
+    }
+
+    /** Where an SDK noted something within the span. @param {Node} node */
+    events(node) {
+        const shift = this.view.startOf(node) - node.start;
+        return (node.span.events ?? []).slice(0, EVENTS).map((event) => h("div", { class: "event-mark",
+            title: event.name, style: { left: `${this.view.percent(event.time + shift)}%` } }));
     }
 
     /** For a span outside of its parent: where the parent was, so that the skew is seen. @param {Node} node */

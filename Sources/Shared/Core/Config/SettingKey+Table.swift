@@ -113,7 +113,7 @@ extension SettingKey {
         "Adds the tag cluster_name_k8s.")
     public static let denyFields = SettingKey(
         "deny_fields", .output, .router, .names, "authorization,cookie",
-        "Fields and captured headers that are removed before anything is stored.")
+        "Fields and captured headers that are removed before anything is stored, from agents' points and SDKs' spans.")
 
     // Limits
     public static let bodyBytes = SettingKey(

@@ -158,6 +158,11 @@ public enum Metric {
         "uncounted_requests_total", .counter, prefix: graphPrefix,
         "Requests and unpaired ends left out: too many edges or services (Limits.graphEdges).")
 
+    public static let graphMisdated = MetricDefinition(
+        "misdated_spans_total", .counter, labels: ["kind"], prefix: graphPrefix,
+        "Spans of no possible time: future, more than 5 min ahead (counted as of their arrival); past, older than every"
+            + " minute that is kept (not in /api/graph).")
+
     private static let graphPrefix = "traces_service_graph_"
     private static let graphLabels = ["client", "server", "connection_type"]
 
@@ -174,7 +179,7 @@ public enum Metric {
         querySeconds, stageCPU,
         workerRestarts, workersRunning, invariantViolations, leader, partitionOwner,
         graphRequests, graphFailed, graphServerSeconds, graphClientSeconds, graphUnpaired, graphWaiting,
-        graphUncounted,
+        graphUncounted, graphMisdated,
     ]
 
     /// 100 µs to 10 s.

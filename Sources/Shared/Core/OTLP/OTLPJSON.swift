@@ -59,11 +59,15 @@ public enum OTLPJSON {
         message.add(7, fixed: number(value(object, "startTimeUnixNano", "start_time_unix_nano")))
         message.add(8, fixed: number(value(object, "endTimeUnixNano", "end_time_unix_nano")))
         addAttributes(object, 9, to: &message)
+        message.add(10, number: number(value(object, "droppedAttributesCount", "dropped_attributes_count")))
+        message.add(12, number: number(value(object, "droppedEventsCount", "dropped_events_count")))
+        message.add(14, number: number(value(object, "droppedLinksCount", "dropped_links_count")))
         for event in objects(object, "events", "events") {
             var inner = OTLPMessage()
             inner.add(1, fixed: number(value(event, "timeUnixNano", "time_unix_nano")))
             inner.add(2, text: event["name"])
             addAttributes(event, 3, to: &inner)
+            inner.add(4, number: number(value(event, "droppedAttributesCount", "dropped_attributes_count")))
             message.add(11, inner)
         }
         for link in objects(object, "links", "links") {
@@ -72,6 +76,7 @@ public enum OTLPJSON {
             inner.add(2, hex: value(link, "spanId", "span_id"), count: 8)
             inner.add(3, text: value(link, "traceState", "trace_state"))
             addAttributes(link, 4, to: &inner)
+            inner.add(5, number: number(value(link, "droppedAttributesCount", "dropped_attributes_count")))
             message.add(13, inner)
         }
         if let status = object["status"] as? [String: Any] {
