@@ -49,8 +49,6 @@ public struct Limits: Hashable, Sendable {
     public var segmentBytes = 128 << 20
     /// Most bytes the span log may hold; beyond it requests wait, then are answered with 503.
     public var logBytes = 16 << 30
-    /// Most damaged segment files that are kept aside in one log; the oldest go first.
-    public var quarantinedFiles = 4
 
     // Export
     /// Most bytes that wait for one target.

@@ -22,6 +22,12 @@ struct DuplicateFilter: ~Copyable {
         lateWindow = lateWindowEpochs.map { _ in (epochs + step - 1) / step }
     }
 
+    /// Forgets all spans, and gives the memory back.
+    mutating func removeAll() {
+        current = FingerprintTable()
+        previous = FingerprintTable()
+    }
+
     /// True when an equal span was seen within `late_window` before; else the span is remembered.
     mutating func isDuplicate(_ facts: SpanFacts, epoch: Epoch) -> Bool {
         let step = epoch.number / epochsPerStep

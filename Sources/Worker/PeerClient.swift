@@ -20,7 +20,8 @@ struct PeerClient: Sendable {
 
     /// Waits until one of the ends is beyond what is known, at most some seconds.
     func ends(beyond known: PeerEnds) async throws -> PeerEnds {
-        let query = "?facts=\(known.facts)&verdicts=\(known.verdicts)&final=\(known.areFinal)"
+        let facts = "facts=\(known.facts)&facts_final=\(known.factsAreFinal)"
+        let query = "?\(facts)&verdicts=\(known.verdicts)&final=\(known.areFinal)"
         return try await exchange(PeerPath.ends + query, body: nil, seconds: 30)
     }
 

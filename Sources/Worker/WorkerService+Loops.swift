@@ -10,7 +10,10 @@ extension WorkerService {
     func publishPartials() async {
         var reading = FactsReading(service: self)
         let zstd = Zstd()
-        while let new = await ends.wait(until: { [position = reading.position] in $0.facts > position.offset }) {
+        var isAtEnd = false
+        while let new = await ends.wait(until: { [position = reading.position, isAtEnd] in
+            $0.facts > position.offset || ($0.factsAreFinal && !isAtEnd)
+        }) {
             while reading.position.offset < new.facts, !ends.isClosed {
                 let pieces: [PartitionState.Piece]
                 do {
@@ -22,6 +25,9 @@ extension WorkerService {
                 }
                 for piece in pieces { await publish(piece, zstd) }
             }
+            guard new.factsAreFinal, reading.position.offset >= new.facts else { continue }
+            reading.finishInput()
+            isAtEnd = true
         }
     }
 
@@ -184,6 +190,9 @@ private struct FactsReading {
     mutating func step(to end: LogPosition) throws(Failure) -> [PartitionState.Piece] {
         try service.metrics.timed(.pair) { () throws(Failure) in try takeRecords(to: end) }
     }
+
+    /// No facts follow.
+    func finishInput() { state.state.finishInput() }
 
     private mutating func takeRecords(to end: LogPosition) throws(Failure) -> [PartitionState.Piece] {
         var pieces: [PartitionState.Piece] = []

@@ -51,6 +51,9 @@ public final class HTTPSink: Sendable {
 
     deinit { shutdown(socketNumber, Int32(SHUT_RDWR)) }
 
+    /// Answers 200 from now on.
+    public func recover() { answers.withLock { $0 = [] } }
+
     public var requests: [Request] { state.withLock { $0 } }
 
     private func serve(_ connection: Int32) {

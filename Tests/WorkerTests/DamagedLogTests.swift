@@ -47,6 +47,23 @@ import Testing
         try await expectClosed(harness, ["": 9, "unreadable_facts": 3], last: third)
     }
 
+    @Test("a damaged commit between sound ones of one segment is lost alone")
+    func factsBetweenOthers() async throws {
+        let harness = try await WorkerHarness()
+        let commits = try (0..<5).map { try harness.commit(epoch: 1, ids: $0 * 10 + 1..<$0 * 10 + 5) }
+        try harness.log.damage("span-log/facts", at: commits[1].offset)
+        try harness.log.damage("span-log/facts", at: commits[3].offset)
+        try harness.log.mark(1)
+        try harness.log.keep([commits[0], commits[2], commits[4]])
+        try harness.log.mark(20)
+        harness.tell(watermark: 20)
+        #expect(
+            await eventually(within: 10) {
+                harness.exported.spans == Array(1..<5) + Array(21..<25) + Array(41..<45)
+            })
+        try await expectClosed(harness, ["": 12, "unreadable_facts": 8], last: commits[4])
+    }
+
     @Test("facts damaged after they were read are dropped as unreadable_facts when their verdict comes")
     func factsAfterReading() async throws {
         let harness = try await WorkerHarness()
@@ -83,6 +100,22 @@ import Testing
         try harness.log.mark(20)
         harness.tell(watermark: 20)
         try await expectClosed(harness, ["": 8, "unreadable_verdict": 4], last: commits[2])
+    }
+
+    @Test("a damaged record of the verdict log between sound ones is lost alone")
+    func damagedVerdictBetweenOthers() async throws {
+        let harness = try await WorkerHarness()
+        let commits = try (1...4).map { try harness.commit(epoch: $0, ids: $0 * 10..<$0 * 10 + 4) }
+        try harness.log.mark(4)
+        let blocks = try commits.map { try harness.log.keep([$0]) }
+        try harness.log.damage("verdict-log", at: blocks[1])
+        try harness.log.mark(20)
+        harness.tell(watermark: 20)
+        #expect(
+            await eventually(within: 10) {
+                harness.exported.spans == Array(10..<14) + Array(30..<34) + Array(40..<44)
+            })
+        try await expectClosed(harness, ["": 12, "unreadable_verdict": 4], last: commits[3])
     }
 
     @Test("a sound record that is no verdict block is not tried for ever")

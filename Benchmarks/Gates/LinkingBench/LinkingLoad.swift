@@ -17,26 +17,60 @@ struct LinkingLoad {
     private(set) var epochs: [[[Row]]] = []
     private(set) var spanCount = 0
 
-    init(bytes: [UInt8], isText: Bool, epochCount: Int) {
-        let rows = Self.rows(of: bytes, isText: isText)
-        spanCount = rows.count
-        let spansPerEpoch = max(1, (rows.count + epochCount - 1) / epochCount)
-        var first = 0
-        var position: UInt64 = 0
-        while first < rows.count {
-            let end = min(first + spansPerEpoch, rows.count)
-            var workers = [[Row]](repeating: [], count: Self.workerCount)
-            for start in stride(from: first, to: end, by: Self.spansPerCommit) {
-                let commit = rows[start..<min(start + Self.spansPerCommit, end)]
-                Self.append(commit, position: LogPosition(position), to: &workers)
-                position += 1 << 20
+    /// Reads a file of points; its facts are kept, its bytes are not.
+    init(bytes: UnsafeRawBufferPointer, isText: Bool, epochCount: Int) {
+        var rules = IngestRules()
+        rules.partitionCount = UInt16(Self.partitionCount)
+        var loading = Loading()
+        if isText {
+            let rows = Self.rows(ofText: bytes, rules)
+            loading.spansPerEpoch = max(1, (rows.count + epochCount - 1) / epochCount)
+            for row in rows { loading.add(row, to: &self) }
+        } else {
+            let (bodies, points) = Self.bodies(bytes)
+            loading.spansPerEpoch = max(1, (points + epochCount - 1) / epochCount)
+            let walker = PointWalker(rules: rules)
+            var batch = FactsBatch()
+            for range in bodies {
+                Self.decode(UnsafeRawBufferPointer(rebasing: bytes[range]), walker, &batch)
+                for row in batch.rows { loading.add(row, to: &self) }
             }
-            epochs.append(workers)
-            first = end
+        }
+        loading.finishEpoch(of: &self)
+    }
+
+    /// The epoch and the commit in the making.
+    private struct Loading {
+        var spansPerEpoch = 1
+        private var commit: [FactsRow] = []
+        private var workers = [[Row]](repeating: [], count: LinkingLoad.workerCount)
+        private var spansOfEpoch = 0
+        private var position: UInt64 = 0
+
+        mutating func add(_ row: FactsRow, to load: inout LinkingLoad) {
+            commit.append(row)
+            spansOfEpoch += 1
+            load.spanCount += 1
+            if commit.count == LinkingLoad.spansPerCommit { finishCommit() }
+            if spansOfEpoch == spansPerEpoch { finishEpoch(of: &load) }
+        }
+
+        private mutating func finishCommit() {
+            LinkingLoad.append(commit, position: LogPosition(position), to: &workers)
+            position += 1 << 20
+            commit.removeAll(keepingCapacity: true)
+        }
+
+        mutating func finishEpoch(of load: inout LinkingLoad) {
+            guard spansOfEpoch > 0 else { return }
+            finishCommit()
+            load.epochs.append(workers)
+            workers = [[Row]](repeating: [], count: LinkingLoad.workerCount)
+            spansOfEpoch = 0
         }
     }
 
-    private static func append(_ commit: ArraySlice<FactsRow>, position: LogPosition, to workers: inout [[Row]]) {
+    private static func append(_ commit: [FactsRow], position: LogPosition, to workers: inout [[Row]]) {
         for (row, entry) in commit.sorted(by: { $0.partition < $1.partition }).enumerated() {
             let address = RowAddress(router: RouterOrdinal(0), position: position, row: UInt32(row))
             let worker = Int(entry.partition.number) * workerCount / partitionCount
@@ -44,31 +78,11 @@ struct LinkingLoad {
         }
     }
 
-    /// Decodes a file of points in bodies of 256.
-    private static func rows(of bytes: [UInt8], isText: Bool) -> [FactsRow] {
-        var rules = IngestRules()
-        rules.partitionCount = UInt16(partitionCount)
-        let walker = PointWalker(rules: rules)
-        if isText { return rows(ofText: bytes, rules) }
-        var batch = FactsBatch()
-        var rows: [FactsRow] = []
-        let whole = UnsafeMutableRawBufferPointer.allocate(byteCount: max(1, bytes.count), alignment: 16)
-        defer { whole.deallocate() }
-        whole.copyBytes(from: bytes)
-        for range in bodies(bytes) {
-            decode(UnsafeRawBufferPointer(rebasing: whole[range]), walker, &batch)
-            rows += batch.rows
-        }
-        return rows
-    }
-
-    private static func rows(ofText bytes: [UInt8], _ rules: IngestRules) -> [FactsRow] {
+    private static func rows(ofText body: UnsafeRawBufferPointer, _ rules: IngestRules) -> [FactsRow] {
         var batch = FactsBatch()
         do throws(BodyError) {
-            _ = try bytes.withRawBytes { (body) throws(BodyError) in
-                try BodyDecoder(rules: rules).decode(
-                    contentType: "text/plain", contentEncoding: nil, body: body, scope: 1, now: 0, into: &batch)
-            }
+            _ = try BodyDecoder(rules: rules).decode(
+                contentType: "text/plain", contentEncoding: nil, body: body, scope: 1, now: 0, into: &batch)
         } catch {
             LinkingBench.fail("not decoded: \(error)", code: 65)
         }
@@ -87,7 +101,7 @@ struct LinkingLoad {
     }
 
     /// Cuts `PBPoints` into bodies of 256 points; what is no `PBPoints` ends the cutting.
-    private static func bodies(_ bytes: [UInt8]) -> [Range<Int>] {
+    private static func bodies(_ bytes: UnsafeRawBufferPointer) -> (ranges: [Range<Int>], points: Int) {
         var ranges: [Range<Int>] = []
         var start = 0
         var at = 0
@@ -112,6 +126,6 @@ struct LinkingLoad {
             }
         }
         if start < at, points % 256 != 0 { ranges.append(start..<at) }
-        return ranges
+        return (ranges, points)
     }
 }

@@ -15,6 +15,9 @@ struct LinkingPass {
     var recordBytes = 0
     var kept: UInt64 = 0
     var dropped: UInt64 = 0
+    /// Spans that got a verdict.
+    var rows = 0
+    var violations: UInt64 = 0
 
     var nanoseconds: Int { encode + insert + close + verdicts }
 
@@ -39,6 +42,7 @@ struct LinkingPass {
         pass.flush(&merge, limits: limits)
         pass.kept = merge.statistics.tracesKept
         pass.dropped = merge.statistics.tracesDropped
+        pass.violations = merge.statistics.violations.values.reduce(0, +)
         return pass
     }
 
@@ -95,8 +99,23 @@ struct LinkingPass {
     private mutating func finish(_ builder: inout VerdictBuilder, _ epoch: Epoch, _ limits: Limits) {
         guard !builder.isEmpty else { return }
         let begin = processNanoseconds()
-        _ = builder.finish(watermark: epoch, spansPerBlock: limits.spansPerVerdictBlock)
+        let blocks = builder.finish(watermark: epoch, spansPerBlock: limits.spansPerVerdictBlock)
         verdicts += processNanoseconds() - begin
+        for block in blocks { rows += Self.rows(of: block) }
+    }
+}
+
+extension LinkingPass {
+    /// How many spans a verdict block is about.
+    private static func rows(of block: [UInt8]) -> Int {
+        let bytes = UnsafeMutableRawBufferPointer.allocate(byteCount: max(1, block.count), alignment: 16)
+        defer { bytes.deallocate() }
+        bytes.copyBytes(from: block)
+        do throws(CodecError) {
+            return try VerdictDecoder(UnsafeRawBufferPointer(bytes)).commits.reduce(0) { $0 + $1.rows }
+        } catch {
+            LinkingBench.fail("a verdict block cannot be read: \(error)", code: 70)
+        }
     }
 }
 

@@ -132,11 +132,19 @@ struct BenchMain {
             if fwrite(body.body.baseAddress, 1, body.count, file) != body.count { isWritten = false }
             queue.release(body)
         }
-        let generator = LoadGenerator(settings: options.load, makeBuffer: { queue.buffer() })
-        while generator.step(write) {}
-        generator.finish(write)
+        let settings = options.load
+        var traces = "\(settings.spanCount) spans of one shape"
+        if let shape = options.shape {
+            ShapeGenerator(shape, settings: settings).run(
+                { queue.buffer() }, pointsPerBody: settings.pointsPerBody, write)
+        } else {
+            let generator = LoadGenerator(settings: settings, makeBuffer: { queue.buffer() })
+            while generator.step(write) {}
+            generator.finish(write)
+            traces = "\(generator.truth.count) spans, \(generator.truth.traceCount) traces"
+        }
         guard fclose(file) == 0, isWritten else { fail("\(path) could not be written whole", code: 73) }
-        note("\(generator.truth.count) spans, \(generator.truth.traceCount) traces in \(path)")
+        note("\(traces) in \(path)")
         return 0
     }
 

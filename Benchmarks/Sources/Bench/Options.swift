@@ -6,6 +6,8 @@ struct Options {
     var command = "all"
     var router = ".build/release/ebpftrace-router"
     var load = LoadSettings()
+    /// A shape instead of the modelled cluster, for `generate`.
+    var shape: Shape?
     var workers = 2
     var connections = 4
     var window = "2s"
@@ -50,6 +52,7 @@ struct Options {
           --spans N              spans of one run (1000000; search: 5000000)
           --sampling-rate R      may be repeated (0.1 and 1.0)
           --runs N               runs of each kind (3; store: 1)
+          --shape chain|star|thread|equal-keys   generate: all spans of one such trace, about 310 bytes a point
           --profile plain|cluster  about 630 or 1030 bytes a point (plain)
           --window D             of the CPU runs (2s)
           --workers N            worker processes (2)
@@ -120,6 +123,9 @@ struct Options {
         case "--json": jsonPath = value
         case "--out": outPath = value
         case "--require": requirements.append(value)
+        case "--shape":
+            guard let shape = Shape(rawValue: value) else { return false }
+            self.shape = shape
         case "--profile":
             guard let profile = Profile(rawValue: value) else { return false }
             load.profile = profile

@@ -64,6 +64,9 @@ final class PeerBoard: Sendable {
         move { if $0.lost.count < Self.lostMax, !$0.lost.contains(lost) { $0.lost.append(lost) } }
     }
 
+    /// No facts follow any more: the end of a replay's input.
+    func setFactsFinal() { move { $0.factsAreFinal = true } }
+
     /// Nothing follows any more: the end of a replay.
     func setFinal() { move { $0.areFinal = true } }
 
@@ -102,6 +105,7 @@ final class PeerBoard: Sendable {
 
     private static func isBeyond(_ ends: PeerEnds, _ known: PeerEnds) -> Bool {
         ends.facts > known.facts || ends.verdicts > known.verdicts || ends.areFinal != known.areFinal
+            || ends.factsAreFinal != known.factsAreFinal
     }
 
     private func wake(_ number: UInt64) {

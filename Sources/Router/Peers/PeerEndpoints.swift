@@ -32,7 +32,9 @@ struct PeerEndpoints: Sendable {
         guard let facts = query["facts"].flatMap({ UInt64($0) }),
             let verdicts = query["verdicts"].flatMap({ UInt64($0) })
         else { return text(.badRequest, "facts and verdicts must be numbers") }
-        let known = PeerEnds(facts: facts, verdicts: verdicts, areFinal: query["final"] == "true")
+        let known = PeerEnds(
+            facts: facts, verdicts: verdicts, areFinal: query["final"] == "true",
+            factsAreFinal: query["facts_final"] == "true")
         return try json(await core.board.ends(beyond: known, atMost: .seconds(10)))
     }
 

@@ -79,6 +79,7 @@ struct ReplayFeed {
                 try await keepPace()
             }
         }
+        core.board.setFactsFinal()
         core.merge.flush(after: last)
         try await wait { core.merge.progress.isFlushed }
         core.board.setFinal()

@@ -85,17 +85,21 @@ public struct PeerEnds: Codable, Sendable, Equatable {
     public var verdicts: UInt64
     /// Nothing follows: the end of a replay. Targets finish what they hold.
     public var areFinal: Bool
+    /// No facts follow, verdicts may: the input of a replay has ended.
+    public var factsAreFinal: Bool
     /// The merge's watermark when the verdict log ended at `verdicts`.
     public var watermark: UInt64
     /// What the merge had to leave out, oldest first; grows while the router runs.
     public var lost: [LostEpochs]
 
     public init(
-        facts: UInt64, verdicts: UInt64, areFinal: Bool = false, watermark: UInt64 = 0, lost: [LostEpochs] = []
+        facts: UInt64, verdicts: UInt64, areFinal: Bool = false, factsAreFinal: Bool = false, watermark: UInt64 = 0,
+        lost: [LostEpochs] = []
     ) {
         self.facts = facts
         self.verdicts = verdicts
         self.areFinal = areFinal
+        self.factsAreFinal = factsAreFinal
         self.watermark = watermark
         self.lost = lost
     }

@@ -21,8 +21,8 @@
 //
 // Written by one process (it holds the lock of the data directory), read by any. A record never spans two segments.
 // Rolled when the next record does not fit; a rolled file is cut to what it holds. Removed by the writer once all its
-// records are below the trim position. A file with a bad record in its middle becomes `<base>.quarantine`; its good
-// beginning stays as `<base>.seg`, written first as `<base>.tmp`.
+// records are below the trim position. A bad record in the middle stays where it is: readers pass over it, to the next
+// place where a whole record names its own position and has the right checksum.
 
 /// The header of one record.
 struct RecordHeader {

@@ -1,3 +1,7 @@
+#if canImport(Glibc)
+    import Glibc
+#endif
+
 /// A sliding view of one segment file, through which records are checked and handed out.
 ///
 /// Reads ahead in steps that double while records are found (4 KiB to 256 KiB), so that a reader at the end of a log
@@ -50,6 +54,74 @@ final class SegmentWindow {
         else { return .damaged }
         let body = UnsafeRawBufferPointer(start: record + RecordHeader.bytes, count: header.length)
         return .record(header, body, memory)
+    }
+
+    /// What a search found.
+    struct Search {
+        /// Position of the next good record; nil: none.
+        var record: UInt64?
+        /// Behind the last byte before it that is not zero.
+        var usedEnd: UInt64
+    }
+
+    /// Looks for the next good record behind `position`, where none can be read.
+    ///
+    /// Nothing that the bad record says is believed: every multiple of 8 is a candidate, and counts when all of it is
+    /// as it was written, its own position included. O(bytes searched): bytes that look like headers of long records
+    /// are checked up to four times as many in all, and passed over beyond.
+    ///
+    /// - Parameter limit: the record must end at or before it.
+    func search(behind position: UInt64, limit: UInt64 = .max) throws(Failure) -> Search {
+        let headerBytes = UInt64(SegmentHeader.bytes)
+        let stop = min(limit, base + max(headerBytes, try file.size()) - headerBytes)
+        var search = Search(usedEnd: position)
+        guard position >= base, position < stop else { return search }
+        var budget = 4 * (stop - position)
+        let chunk = RawBytes(capacity: Self.searchStep + RecordHeader.bytes)
+        var at = position
+        while at < stop {
+            // The header of a candidate may lie across the border: its rest is read along, and again with the next.
+            let most = min(Int(min(stop - at, UInt64(Int.max))), Self.searchStep + RecordHeader.bytes)
+            let target = UnsafeMutableRawBufferPointer(start: chunk.start, count: most)
+            let count = try file.read(into: target, at: headerBytes + at - base)
+            let here = min(count, Self.searchStep)
+            var offset = 0
+            while offset < here {
+                let place = at + UInt64(offset)
+                guard offset + 8 <= count else {
+                    if target[offset..<count].contains(where: { $0 != 0 }) { search.usedEnd = place + 8 }
+                    break
+                }
+                if UnsafeRawPointer(chunk.start).little(offset, as: UInt64.self) == 0 {
+                    offset += Self.zeroBytes(chunk.start + offset, here - offset)
+                    continue
+                }
+                if place > position, offset + RecordHeader.bytes <= count,
+                    let header = RecordHeader(at: chunk.start + offset, position: place), header.next <= stop,
+                    header.recordBytes <= budget
+                {
+                    budget -= UInt64(header.recordBytes)
+                    if case .record = try content(at: place, limit: limit) {
+                        search.record = place
+                        return search
+                    }
+                }
+                search.usedEnd = place + 8
+                offset += 8
+            }
+            if count < most { break }
+            at += UInt64(here)
+        }
+        return search
+    }
+
+    private static let searchStep = 256 << 10
+
+    /// How many bytes to pass over at `start`, where eight are zero: 4096 if all of them are, else 8.
+    ///
+    /// A fresh segment is 128 MiB of zeros, which are searched whenever its log is opened.
+    private static func zeroBytes(_ start: UnsafeRawPointer, _ count: Int) -> Int {
+        count >= 4096 && memcmp(start, start + 8, 4096 - 8) == 0 ? 4096 : 8
     }
 
     /// `count` bytes of the file at a log position; nil when the file ends before.

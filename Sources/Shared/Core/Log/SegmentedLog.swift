@@ -16,7 +16,7 @@ public final class SegmentedLog {
     let segmentBytes: Int
     /// What opening found and did.
     public internal(set) var recovery = LogRecovery()
-    /// Position behind the last record: the next one gets it, unless it begins a segment behind a gap.
+    /// Position behind the last record: the next one gets it.
     public internal(set) var end: UInt64 = 0
     /// All records below are on the disk.
     public internal(set) var synchronizedEnd: UInt64 = 0
@@ -240,12 +240,8 @@ public struct LogRecovery: Sendable, Equatable {
 
     /// Bytes of torn records at the end that were cut off.
     public var cutBytes: UInt64 = 0
-    /// Lost ranges before the end, among the records that were checked; also those of earlier openings.
+    /// Ranges before the end that cannot be read, among the records that were checked; also those of earlier openings.
     public var gaps: [Gap] = []
-    /// Files that were set aside.
-    public var quarantined: [String] = []
-    /// Good records behind a bad one that were set aside with it.
-    public var quarantinedRecords = 0
     /// Records that were read and checked.
     public var checkedRecords = 0
 }

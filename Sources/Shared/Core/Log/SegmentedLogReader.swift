@@ -28,7 +28,8 @@ public final class SegmentedLogReader {
     /// What lies at `position`, which must be the position of a record, a gap or the end.
     ///
     /// - Parameter end: the end that the writer told, at a border of records; nothing is read beyond it, and what
-    ///   cannot be read before it is a gap. Without it, a bad last record counts as one that is being written.
+    ///   cannot be read before it is a gap, up to the next good record. Without it, what cannot be read in the last
+    ///   segment counts as being written.
     /// - Parameter readsAhead: false for a lone record, behind which none is asked for.
     public func step(at position: UInt64, end: UInt64? = nil, readsAhead: Bool = true) throws(Failure) -> Step {
         if let end, position >= end { return .end }
@@ -51,9 +52,10 @@ public final class SegmentedLogReader {
             window.forget()
             if round == 0 { continue }
             // The list of segments is older than this look: when it has a next one, nothing can appear here any more.
-            if let next { return .gap(to: min(next, end ?? UInt64.max)) }
-            if let end { return .gap(to: end) }
-            return .end
+            guard let gapEnd = [next, end].compactMap(\.self).min() else { return .end }
+            // A lone record is not there; what comes behind it is not asked for.
+            guard readsAhead else { return .gap(to: gapEnd) }
+            return .gap(to: try window.search(behind: position, limit: gapEnd).record ?? gapEnd)
         }
         return .end
     }
