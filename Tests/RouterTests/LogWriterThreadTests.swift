@@ -103,7 +103,7 @@ import Testing
     @Test func diskThatHangsHoldsNobodyUpForLong() async throws {
         let disk = GatedDisk()
         let metrics = MetricsRegistry()
-        let writer = try start(disk, metrics: metrics) { $0.limits.ingestWaitMilliseconds = 100 }
+        let writer = try start(disk, metrics: metrics) { $0.limits.ingestWaitMilliseconds = 500 }
         #expect(try await submit(writer, body("first")).get() == .accepted)
         disk.hold()
         let answers = [submit(writer, body("a")), submit(writer, body("b"))]
