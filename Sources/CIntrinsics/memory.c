@@ -10,11 +10,12 @@ void ebpftrace_share_arenas(void) {
 #endif
 }
 
-void ebpftrace_keep_freed(int bytes) {
+void ebpftrace_keep_freed(int bytes, int own_pages_from) {
 #if defined(__GLIBC__)
-    mallopt(M_MMAP_THRESHOLD, bytes);
+    mallopt(M_MMAP_THRESHOLD, own_pages_from);
     mallopt(M_TRIM_THRESHOLD, bytes);
 #else
     (void)bytes;
+    (void)own_pages_from;
 #endif
 }

@@ -17,6 +17,7 @@ struct RunCommand: AsyncParsableCommand {
 
     func run() async throws {
         Memory.shareArenas()
+        Memory.keepFreed(bytes: 4 << 20, ownPagesFrom: 2 << 20)
         try await RouterMain.reporting {
             let settings = try RouterSettings.resolve(flags)
             Logs.bootstrap(level: settings.logLevel)

@@ -17,7 +17,7 @@ struct WorkerMain: AsyncParsableCommand {
 
         func run() async throws {
             Memory.shareArenas()
-            Memory.keepFreed(bytes: 32 << 20)
+            Memory.keepFreed(bytes: 8 << 20, ownPagesFrom: 8 << 20)
             do {
                 try await WorkerProcess(flags: flags).run()
             } catch let failure as Failure {

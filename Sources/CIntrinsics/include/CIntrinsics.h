@@ -18,6 +18,7 @@ void ebpftrace_share_arenas(void);
 
 /// Lets glibc's malloc keep up to `bytes` of freed memory instead of giving every large block back to the kernel, whose
 /// pages cost more to fill with zeros than the bytes that are written into them. Nothing elsewhere.
-void ebpftrace_keep_freed(int bytes);
+/// Blocks of `own_pages_from` bytes and more come from pages of their own.
+void ebpftrace_keep_freed(int bytes, int own_pages_from);
 
 #endif
