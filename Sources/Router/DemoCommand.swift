@@ -93,7 +93,9 @@ struct Demo {
         print(DemoSummary.text(core, elapsed: started.duration(to: .now)))
         try printTraces()
         try await showConsole(core, console)
-        guard isatty(STDOUT_FILENO) == 1 else { return }
+        guard isatty(STDOUT_FILENO) == 1 else {
+            return print("This is no terminal, so the demo ends here; on a terminal the console stays until Ctrl-C.")
+        }
         print(
             """
 

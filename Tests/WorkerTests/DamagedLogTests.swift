@@ -10,7 +10,7 @@ import Testing
         #expect(harness.ended == ended)
         #expect(harness.violations == 0)
         #expect(harness.pendingRows == 0)
-        #expect(await eventually(within: 10) { harness.lowWater >= last.offset }, "the log cannot be trimmed")
+        #expect(await eventually { harness.lowWater >= last.offset }, "the log cannot be trimmed")
         try await harness.stop()
     }
 
@@ -22,7 +22,7 @@ import Testing
         try harness.log.mark(2)
         try harness.log.keep([first, second])
         harness.tell(watermark: 2)
-        #expect(await eventually(within: 10) { harness.exported.spans == Array(1..<9) })
+        #expect(await eventually { harness.exported.spans == Array(1..<9) })
         try await expectClosed(harness, ["": 8], last: second)
     }
 
@@ -43,7 +43,7 @@ import Testing
         try harness.log.keep([first, third])
         try harness.log.mark(20)
         harness.tell(watermark: 20)
-        #expect(await eventually(within: 10) { harness.exported.spans == Array(1..<6) + Array(9..<13) })
+        #expect(await eventually { harness.exported.spans == Array(1..<6) + Array(9..<13) })
         try await expectClosed(harness, ["": 9, "unreadable_facts": 3], last: third)
     }
 
@@ -58,7 +58,7 @@ import Testing
         try harness.log.mark(20)
         harness.tell(watermark: 20)
         #expect(
-            await eventually(within: 10) {
+            await eventually {
                 harness.exported.spans == Array(1..<5) + Array(21..<25) + Array(41..<45)
             })
         try await expectClosed(harness, ["": 12, "unreadable_facts": 8], last: commits[4])
@@ -75,8 +75,8 @@ import Testing
         try harness.log.damage("span-log/facts", at: second.offset)
         try harness.log.keep([first, second])
         harness.tell(watermark: 2)
-        #expect(await eventually(within: 10) { harness.exported.spans == Array(1..<6) })
-        #expect(await eventually(within: 10) { harness.pendingRows == 3 })
+        #expect(await eventually { harness.exported.spans == Array(1..<6) })
+        #expect(await eventually { harness.pendingRows == 3 })
         try await Task.sleep(for: .milliseconds(300))
         #expect(harness.pendingRows == 3, "not before every verdict about the epoch was given")
         try harness.log.mark(20)
@@ -93,10 +93,10 @@ import Testing
         let damaged = try harness.log.keep([commits[1]])
         try harness.log.damage("verdict-log", at: damaged)
         harness.tell(watermark: 3)
-        #expect(await eventually(within: 10) { harness.exported.spans == Array(10..<14) })
+        #expect(await eventually { harness.exported.spans == Array(10..<14) })
         try harness.log.keep([commits[2]])
         harness.tell(watermark: 4)
-        #expect(await eventually(within: 10) { harness.exported.spans == Array(10..<14) + Array(30..<34) })
+        #expect(await eventually { harness.exported.spans == Array(10..<14) + Array(30..<34) })
         try harness.log.mark(20)
         harness.tell(watermark: 20)
         try await expectClosed(harness, ["": 8, "unreadable_verdict": 4], last: commits[2])
@@ -112,7 +112,7 @@ import Testing
         try harness.log.mark(20)
         harness.tell(watermark: 20)
         #expect(
-            await eventually(within: 10) {
+            await eventually {
                 harness.exported.spans == Array(10..<14) + Array(30..<34) + Array(40..<44)
             })
         try await expectClosed(harness, ["": 12, "unreadable_verdict": 4], last: commits[3])
@@ -127,7 +127,7 @@ import Testing
         try harness.log.appendNonsense()
         try harness.log.keep([second])
         harness.tell(watermark: 2)
-        #expect(await eventually(within: 10) { harness.exported.spans == Array(6..<9) })
+        #expect(await eventually { harness.exported.spans == Array(6..<9) })
         try harness.log.mark(20)
         harness.tell(watermark: 20)
         try await expectClosed(harness, ["": 3, "unreadable_verdict": 5], last: first)
@@ -140,7 +140,7 @@ import Testing
         let first = try harness.commit(epoch: 1, ids: 1..<6)
         try harness.log.mark(1)
         harness.tell(watermark: 1)
-        #expect(await eventually(within: 10) { harness.router.withLock { $0.graphs } == 1 })
+        #expect(await eventually { harness.router.withLock { $0.graphs } == 1 })
         harness.router.withLock { $0.graphStatus = 200 }
         let second = try harness.commit(epoch: 2, ids: 6..<9)
         try harness.log.mark(2)
