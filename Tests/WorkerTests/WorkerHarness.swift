@@ -80,14 +80,14 @@ final class WorkerHarness: Sendable {
 
     /// Waits until the worker has read all facts it was told of.
     func readsAll() async -> Bool {
-        await eventually(within: 20) { [service, log] in
+        await eventually { [service, log] in
             service.factsRead.current.facts >= log.ends.facts
         }
     }
 
     /// Waits until nothing is held.
     func settles() async -> Bool {
-        await eventually(within: 20) { [self] in router.withLock { $0.ledger.held(for: $0.ledger.targets[0]) == 0 } }
+        await eventually { [self] in router.withLock { $0.ledger.held(for: $0.ledger.targets[0]) == 0 } }
     }
 
     /// What left, by reason; "" is exported.
