@@ -53,6 +53,8 @@ public struct Limits: Hashable, Sendable {
     // Export
     /// Most bytes that wait for one target.
     public var targetQueueBytes = 64 << 20
+    /// The same in a replay, whose verdicts come all at once: a longer queue would only cost memory.
+    public var replayQueueBytes = 8 << 20
 
     // Query
     /// Longest TraceQL query or `tags` text, bytes.

@@ -21,8 +21,6 @@ final class WorkerStart: Service, Sendable {
         var reporter: WorkerReporter?
     }
 
-    private static let replayQueueBytes = 8 << 20
-
     private let settings: WorkerSettings
     private let peer: PeerClient
     private let metrics: WorkerMetrics
@@ -106,8 +104,7 @@ final class WorkerStart: Service, Sendable {
         if welcome.isReplay {
             factory.filePolicy = .replay
             factory.isDurable = false
-            // All verdicts come at once, and a file takes what it is given: a longer queue would only cost memory.
-            factory.limits.targetQueueBytes = min(factory.limits.targetQueueBytes, Self.replayQueueBytes)
+            factory.limits.targetQueueBytes = min(settings.limits.targetQueueBytes, settings.limits.replayQueueBytes)
         }
         var targets = try factory.targets(from: settings.output.targets)
         if let url = settings.storeTarget { targets.append(try factory.storeTarget(url: url)) }

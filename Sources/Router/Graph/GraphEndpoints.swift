@@ -52,7 +52,7 @@ struct GraphEndpoints: Sendable {
             let parameters = QueryParameters(request.uri.query)
             let page: Page
             do throws(Failure) {
-                page = self.page(from: try Self.time("start", parameters), to: try Self.time("end", parameters))
+                page = self.page(from: try parameters.time("start"), to: try parameters.time("end"))
             } catch {
                 return QueryAnswer.failure(error).response
             }
@@ -60,16 +60,6 @@ struct GraphEndpoints: Sendable {
             encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
             return QueryAnswer.json([UInt8](try encoder.encode(page))).response
         }
-    }
-
-    /// Nanoseconds since 1970; nil when the parameter is not given.
-    private static func time(_ name: String, _ parameters: QueryParameters) throws(Failure) -> UInt64? {
-        guard let text = parameters[name], !text.isEmpty else { return nil }
-        // As many seconds as nanoseconds have 64 bits for.
-        guard let seconds = Double(text), seconds >= 0, seconds <= 18_446_744_072 else {
-            throw Failure(.badInput, "\(name) must be seconds since 1970, not \"\(text.prefix(40))\"")
-        }
-        return UInt64(seconds * 1e9)
     }
 
     /// The graph between two times, nanoseconds since 1970; nil: as far as something is known.

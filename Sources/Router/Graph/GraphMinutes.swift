@@ -50,8 +50,8 @@ struct GraphMinutes: Sendable {
     /// Names come from the network: beyond `keysMax` services in a minute they count as uncounted.
     mutating func unpaired(_ key: ServiceGraph.UnpairedKey, at start: UInt64, keysMax: Int) {
         guard let number = minute(of: start) else { return }
-        let known = minutes[number]?.unpaired ?? [:]
-        guard known[key] != nil || known.count < keysMax else {
+        // Asked in place: a copy of the dictionary would make the change below copy it whole.
+        if minutes[number]?.unpaired[key] == nil, minutes[number]?.unpaired.count ?? 0 >= keysMax {
             minutes[number, default: Minute()].uncounted += 1
             return
         }

@@ -67,6 +67,16 @@ struct QueryParameters: Sendable {
         return UInt64(nanoseconds)
     }
 
+    /// Seconds since 1970, fractions allowed, as nanoseconds.
+    func time(_ name: String) throws(Failure) -> UInt64? {
+        guard let text = self[name] else { return nil }
+        // As many seconds as nanoseconds have 64 bits for.
+        guard let seconds = Double(text), seconds >= 0, seconds <= 18_446_744_072 else {
+            throw Failure(.badInput, "\(name) must be seconds since 1970, not \"\(text.prefix(40))\"")
+        }
+        return UInt64(seconds * 1e9)
+    }
+
     /// `start` and `end`, seconds since 1970, as nanoseconds; the whole second of `end` belongs to it.
     func range() throws(Failure) -> (from: UInt64, to: UInt64) {
         let latest = Int(UInt64.max / 1_000_000_000) - 1
